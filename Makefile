@@ -1,0 +1,42 @@
+# Each target works alone on a fresh clone: it makes .venv, installs what it needs and runs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint test-faults bench format clean
+
+help: ## print every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## index the standard library with several processes, one of which is killed
+	$(BIN)/semaphores demo $(ARGS)
+
+test: lint ## lint, then every test but the long ones (ARGS='-k name' to choose)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## style, formatting, strict types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict -p semaphores
+	$(BIN)/lint-imports
+
+test-faults: $(READY) ## the long runs under injected faults
+	$(BIN)/python -m pytest -m faults --timeout 1800 $(ARGS)
+
+bench: $(READY) ## measure, every figure a ratio inside one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(READY) ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the virtual environment and what tools left
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
