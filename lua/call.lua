@@ -1,0 +1,147 @@
+-- The one script that changes state: a list of commands, giving back before admitting, then what waits.
+-- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init }, then the
+-- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted, answers }.
+
+local GIVING_BACK = { begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1 }
+local MOST_COMMANDS = 256
+
+local function prefetched(commands)
+  local numbers, lines = {}, {}
+  for _, command in ipairs(commands) do
+    local n = (command.op == 'release' and command.lease) or (command.op == 'cancel' and command.request)
+    if type(n) == 'number' then
+      numbers[#numbers + 1] = digits(n)
+    end
+  end
+  if #numbers > 0 then
+    for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
+      lines[tonumber(numbers[i])] = line
+    end
+  end
+  return lines
+end
+
+local function carried_out(command, header, lines)
+  local op, n = command.op, command.n
+  if op == 'beat' then
+    return beat(command, header.mark)
+  end
+  n = whole(n, 'n', 1, LARGEST)
+  if op == 'acquire' then
+    return acquire(n, command)
+  end
+  me.seen = math.max(me.seen, n)
+  if op == 'release' then
+    return release(command, lines)
+  elseif op == 'cancel' then
+    return cancel(command, lines)
+  elseif op == 'change_limits' then
+    return change_limits(n, command)
+  elseif op == 'revoke' then
+    return revoke(command)
+  elseif op == 'reassert' then
+    return reassert(command, header.alive)
+  elseif op == 'end' then
+    return finish()
+  end
+  refuse('there is no command ' .. tostring(op))
+end
+
+-- A command that fails answers so itself, and the others go on.
+local function answer_of(run, ...)
+  local fine, answer = pcall(run, ...)
+  if fine then
+    return answer
+  elseif type(answer) == 'table' and answer.refused then
+    return { answer = 'refused', reason = answer.refused }
+  end
+  return { answer = 'failed', reason = describe(answer) }
+end
+
+local function header_read()
+  local header = cmsgpack.unpack(ARGV[1])
+  plain_name(header.session, 'session')
+  header.mark = whole(header.mark, 'mark', 0, LARGEST)
+  header.epoch = header.epoch and whole(header.epoch, 'epoch', 0, LARGEST)
+  header.clock = header.clock and whole(header.clock, 'clock', 0, LARGEST)
+  for _, name in ipairs({ 'ttl', 'longest' }) do
+    local seconds = header[name]
+    if type(seconds) ~= 'number' or not (seconds >= 0.1 and seconds <= 60) then
+      refuse(name .. ' must be 1 to 60 seconds')
+    end
+  end
+  return header
+end
+
+local function run_commands(header, commands, answers)
+  for i, command in ipairs(commands) do
+    if command.op == 'begin' then
+      answers[i] = answer_of(begin, header.session, command)
+    end
+  end
+  if not me then
+    return false
+  end
+  session_mark(header.mark)
+  if me.aside and me.aside ~= '' then
+    answer_of(aside_back)
+  end
+  local fine, lines = pcall(prefetched, commands)
+  lines = fine and lines or {}
+  for i, command in ipairs(commands) do
+    if GIVING_BACK[command.op] and command.op ~= 'begin' then
+      answers[i] = answer_of(carried_out, command, header, lines)
+    end
+  end
+  local more = reap()
+  for i, command in ipairs(commands) do
+    if not GIVING_BACK[command.op] then
+      answers[i] = answer_of(carried_out, command, header, lines)
+    end
+  end
+  return more
+end
+
+local function main()
+  local header = header_read()
+  local commands, answers = {}, {}
+  if #ARGV > MOST_COMMANDS + 1 then
+    refuse('at most ' .. MOST_COMMANDS .. ' commands a call')
+  end
+  for i = 2, #ARGV do
+    commands[i - 1] = cmsgpack.unpack(ARGV[i])
+  end
+  clock_start(header)
+  local started, problem = pcall(places_start)
+  if not started then
+    broken('places', problem)
+  end
+  if meta.grace > 0 and not in_grace() then
+    meta_set('grace', 0)
+    places_mark_all('')
+  end
+  me = session_load(header.session)
+  reservation_check()
+  local more = run_commands(header, commands, answers)
+  local lost = not me
+  if not lost then
+    drain(#commands)
+  end
+  if not lost and not me.ended then
+    session_write()
+  end
+  slots_write()
+  more = places_write() or more
+  clock_write()
+  return cmsgpack.pack({
+    epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,
+    grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil, more = more and not in_grace() or nil,
+    granted = #own_grants > 0 and own_grants or nil, answers = #answers > 0 and answers or nil,
+  })
+end
+
+local fine, reply = pcall(main)
+if fine then
+  return reply
+end
+return redis.error_reply('SEMAPHORES ' .. describe(reply))

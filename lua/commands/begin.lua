@@ -1,0 +1,28 @@
+-- begin: makes the calling session; the one it replaces ends there and then.
+-- Arguments: n; host (a key: boot and pid namespace), where, program, pids; replaces, returning (optional).
+-- Answer: begun { ttl, created }; refused. Reads and writes: session:ID, sessions, host:KEY.
+
+local function begin(id, command)
+  plain_name(id, 'session')
+  local host = plain_name(command.host, 'host')
+  local where, program = text(command.where, 'where', 255), text(command.program, 'program', 255)
+  local pids = text(command.pids, 'pids')
+  if me then
+    return { answer = 'begun', ttl = meta.ttl / SECOND }
+  end
+  if command.returning and not in_grace() then
+    refuse('this session is over')
+  end
+  if command.replaces then
+    session_condemn(plain_name(command.replaces, 'session'))
+  end
+  if in_grace() and command.ttl > meta.ttl / SECOND then
+    meta_set('ttl', command.ttl * SECOND) -- after a loss, the longest T of those that come back
+  end
+  me = { id = id, mark = 0, highest = 0, answers = '', aside = '', indexed = 0, seen = 0 }
+  alive[id] = true
+  call('HSET', session_key(id), 'where', where, 'program', program, 'pids', pids, 'host', host,
+    'started', digits(now / 1000))
+  call('SADD', key('host:' .. host), id)
+  return { answer = 'begun', ttl = meta.ttl / SECOND }
+end

@@ -1,0 +1,106 @@
+-- change_limits: sets, deletes, pauses and resumes limits, all or nothing; versioned and audited.
+-- Arguments: n, changes (list of { limit, kind: set | delete | pause | resume, capacity, description }), origin (file or
+-- hand), by, expect (optional: the config version the caller saw).
+-- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing { limit } |
+-- unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
+
+local MOST_AUDITED = 10000
+
+local function limit_name(name)
+  text(name, 'limit', 1024)
+  if not (name == 'runs' or string.match(name, '^pool:[^ ]+$') or string.match(name, '^tag:[^= ][^ ]*$')) then
+    refuse('a limit is called runs, pool:NAME, tag:KEY or tag:KEY=VALUE')
+  end
+  return name
+end
+
+-- What a change makes of a limit: capacity (nil: none), what a pause remembers (nil: not paused).
+local function changed(change, before, paused_from)
+  if change.kind == 'set' then
+    local capacity = whole(change.capacity, 'capacity', -1, 1000000)
+    if paused_from then
+      return '0', digits(capacity)
+    end
+    return digits(capacity), nil
+  elseif change.kind == 'pause' then
+    return '0', paused_from or before or 'none'
+  elseif change.kind == 'resume' then
+    return paused_from ~= 'none' and paused_from or nil, nil
+  elseif change.kind == 'delete' then
+    return nil, nil
+  end
+  refuse('a change sets, deletes, pauses or resumes')
+end
+
+local function planned(change)
+  local limit = limit_name(change.limit)
+  local before = call('HGET', key('limits'), limit) or nil
+  local info = call('HGET', key('limits:info'), limit) or ''
+  local paused_from = word(info, 'paused_from')
+  if change.kind == 'delete' and not before then
+    return nil, { answer = 'missing', limit = limit }
+  elseif change.kind == 'resume' and not paused_from then
+    return nil, { answer = 'unpaused', limit = limit }
+  end
+  local after, remembers = changed(change, before, paused_from)
+  return {
+    limit = limit, kind = change.kind, before = before, after = after, paused_from = remembers,
+    origin = change.kind == 'set' and 'new' or word(info, 'origin'),
+    description = change.description and text(change.description, 'description', 2000)
+      or string.match(info, ' description=(.*)$'),
+  }
+end
+
+local function carry_out(plan, command)
+  local limit = plan.limit
+  if not plan.after then
+    call('HDEL', key('limits'), limit)
+    call('HDEL', key('limits:info'), limit)
+  else
+    local origin = plan.origin == 'new' and command.origin or plan.origin or command.origin
+    call('HSET', key('limits'), limit, plan.after)
+    call('HSET', key('limits:info'), limit, 'origin=' .. origin .. ' version=' .. digits(meta.config)
+      .. ' by=' .. command.by .. ' at=' .. digits(math.floor(now / SECOND))
+      .. (plan.paused_from and ' paused_from=' .. plan.paused_from or '')
+      .. (plan.description and ' description=' .. plan.description or ''))
+  end
+  capacities[limit] = plan.after and tonumber(plan.after) >= 0 and tonumber(plan.after) or false
+  if string.sub(limit, -1) == '*' then
+    places_mark_all('waiters:' .. string.sub(limit, 1, -2))
+  else
+    place_mark('waiters:' .. limit)
+  end
+  call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', plan.kind .. ' ' .. limit,
+    'before', plan.before or 'none', 'after', plan.after or 'none', 'by', command.by, 'origin', command.origin)
+end
+
+local function change_limits(n, command)
+  if not is_new(n) then
+    local before = answer_kept(n)
+    if before then
+      return { answer = 'changed', config = tonumber(before) }
+    end
+  end
+  one_word(command.by, 'by')
+  if command.origin ~= 'file' and command.origin ~= 'hand' then
+    refuse("origin must be 'file' or 'hand'")
+  end
+  if command.expect and command.expect ~= meta.config then
+    return { answer = 'conflict', config = meta.config }
+  end
+  local plans = {}
+  for _, change in ipairs(command.changes or {}) do
+    local plan, answer = planned(change)
+    if not plan then
+      return answer
+    end
+    plans[#plans + 1] = plan
+  end
+  call('XLEN', key('audit')) -- proves its type before the first write
+  meta_set('config', meta.config + 1)
+  for _, plan in ipairs(plans) do
+    carry_out(plan, command)
+  end
+  answer_keep(n, digits(meta.config))
+  return { answer = 'changed', config = meta.config, changes = #plans > 0 and plans or nil }
+end

@@ -1,0 +1,8 @@
+-- end: gives back all that the calling session holds and waits for.
+-- Arguments: n. Answer: ended. Reads and writes: session:ID, sessions.
+
+local function finish()
+  session_condemn(me.id)
+  me.ended = true
+  return { answer = 'ended' }
+end

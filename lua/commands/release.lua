@@ -1,0 +1,16 @@
+-- release: ends one lease of the calling session. What is not there any more is released already.
+-- Arguments: n, lease (its N), token. Answer: released | gone. Reads and writes: session:ID:leases, slots:LIMIT.
+
+local RELEASED, GONE = { answer = 'released' }, { answer = 'gone' }
+
+local function release(command, lines)
+  local lease = whole(command.lease, 'lease', 1, LARGEST)
+  local line = lines[lease]
+  if not line or word(line, 'token') ~= command.token then
+    return GONE
+  end
+  lease_end(me.id, lease, line, place_mark)
+  lines[lease] = false
+  answer_keep(lease, 'over')
+  return RELEASED
+end

@@ -1,0 +1,70 @@
+-- What every file builds on: the namespace's keys, checks of arguments, refusals.
+-- KEYS: meta (gives the prefix of all keys), never (a key that never exists: while a cluster moves the slot,
+-- the server then refuses the call before it starts, instead of showing half of the keys).
+
+local call = redis.call
+local PREFIX = string.sub(KEYS[1], 1, -5)
+local LARGEST = 2 ^ 52 -- of any number a caller sends: above it doubles lose whole numbers soon
+
+local function key(name)
+  return PREFIX .. name
+end
+
+-- Numbers of more than 14 digits must never pass through `..` or tostring.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+-- Ends a command with an answer for its caller; everything gathered so far stays as it was before the command.
+local function refuse(reason)
+  error({ refused = reason }, 0)
+end
+
+local function whole(value, what, low, high)
+  if type(value) == 'string' and string.match(value, '^-?%d+$') then
+    value = tonumber(value)
+  end
+  if type(value) ~= 'number' or value ~= value or value % 1 ~= 0 or value < low or value > high then
+    refuse(what .. ' must be a whole number from ' .. digits(low) .. ' to ' .. digits(high))
+  end
+  return value
+end
+
+local function text(value, what, longest)
+  if type(value) ~= 'string' or #value > (longest or 4096) or string.find(value, '[%z\n\r]') then
+    refuse(what .. ' must be one line of text')
+  end
+  return value
+end
+
+-- Text that can stand in a stored line as one word.
+local function one_word(value, what)
+  if string.find(text(value, what, 255), ' ', 1, true) or value == '' then
+    refuse(what .. ' must be one word')
+  end
+  return value
+end
+
+local function plain_name(value, what)
+  if type(value) ~= 'string' or #value > 64 or not string.match(value, '^[%w_.-]+$') then
+    refuse(what .. " must be 1 to 64 letters, digits, '_', '.' or '-'")
+  end
+  return value
+end
+
+-- A word of a stored line: `token` of 'pool:a=1 token=7 holder=x'.
+local function word(line, name)
+  return string.match(line, '%f[^ %z]' .. name .. '=([^ ]*)')
+end
+
+local function describe(problem)
+  if type(problem) == 'table' then
+    return problem.refused or problem.err or 'unknown problem'
+  end
+  return tostring(problem)
+end
+
+-- What cannot be worked off is written down for `doctor`, and the rest goes on.
+local function broken(what, problem)
+  pcall(call, 'HSET', key('broken'), what, describe(problem))
+end

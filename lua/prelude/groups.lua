@@ -1,0 +1,78 @@
+-- Groups: the waiting requests that need the same limited slots wait as one, in order.
+-- Reads and writes: group:HASH, group:HASH:requests, session:ID:requests, and the place a group waits in.
+-- Invariant: a group waits in exactly one place, scored there by its first request.
+
+local function group_requests(hash)
+  return key('group:' .. hash .. ':requests')
+end
+
+-- Takes a group out of its place, or puts it into another; `place` nil: nowhere.
+local function group_place(hash, place, score)
+  local before = call('HGET', group_key(hash), 'place')
+  if before and before ~= '' and before ~= place then
+    call('ZREM', key(before), hash)
+    if call('EXISTS', key(before)) == 0 then
+      call('ZREM', key('places'), before)
+    end
+  end
+  if place then
+    call('ZADD', key(place), score, hash)
+    call('ZADD', key('places'), 0, place)
+    call('HSET', group_key(hash), 'place', place)
+    waiting = true
+  end
+end
+
+local function group_first(hash)
+  local first = call('ZRANGE', group_requests(hash), 0, 0, 'WITHSCORES')
+  return first[1], tonumber(first[2] or '')
+end
+
+-- After its requests changed: the group keeps its place under its first request's score, or is gone.
+local function group_settle(hash)
+  local place = call('HGET', group_key(hash), 'place')
+  local first, score = group_first(hash)
+  if not first then
+    reservation_end_if(hash)
+    group_place(hash, nil)
+    call('DEL', group_key(hash))
+  elseif place then
+    call('ZADD', key(place), digits(score), hash)
+  end
+  if place then
+    place_mark(place)
+  end
+end
+
+local function requests_key(session)
+  return key('session:' .. session .. ':requests')
+end
+
+local function request_take_out(session, n, line)
+  local hash = word(line, 'group')
+  call('ZREM', group_requests(hash), session .. '/' .. digits(n))
+  call('HDEL', requests_key(session), digits(n))
+  group_settle(hash)
+end
+
+local function group_hash(limited)
+  return redis.sha1hex(limited)
+end
+
+-- Puts a request into its group; a new group goes to the place that blocks it. `from` is a line that says who and since.
+local function request_file(session, n, words, limited, score, from, place)
+  local hash = group_hash(limited)
+  local known = call('EXISTS', group_key(hash)) == 1
+  local first = known and group_first(hash)
+  call('ZADD', group_requests(hash), digits(score), session .. '/' .. digits(n))
+  local line = words .. ' order=' .. digits(score) .. ' group=' .. hash .. ' holder=' .. word(from, 'holder')
+    .. ' since=' .. word(from, 'since')
+  call('HSET', requests_key(session), digits(n), line)
+  if not known then
+    call('HSET', group_key(hash), 'needs', limited, 'moves', 0)
+    group_place(hash, place, digits(score))
+  elseif first ~= group_first(hash) then
+    group_settle(hash)
+  end
+  return hash, known
+end

@@ -1,0 +1,87 @@
+-- Capacities, and what a request needs in words.
+-- Reads: limits. Invariant: a capacity is read once a call; -1 or absent is unlimited.
+
+local UNLIMITED = math.huge
+local MOST_SLOTS, MOST_NEEDS = 1000, 2 * 64 + 32 + 1
+local capacities = {} -- by name in `limits`, as read or as changed in this call
+local needs_known = {} -- parsed needs by their words: in a call of many commands most are alike
+
+local function rule_of(limit)
+  if string.sub(limit, 1, 5) == 'pool:' then
+    return 'pool:*'
+  end
+  local tag = string.match(limit, '^tag:[^=]+=')
+  return tag and tag .. '*'
+end
+
+local function limits_read(names)
+  local missing = {}
+  for _, name in ipairs(names) do
+    if capacities[name] == nil then
+      missing[#missing + 1] = name
+      capacities[name] = false
+    end
+  end
+  if #missing == 0 then
+    return
+  end
+  local values = call('HMGET', key('limits'), unpack(missing))
+  for i, name in ipairs(missing) do
+    local value = tonumber(values[i] or '')
+    capacities[name] = value and value >= 0 and value or false
+  end
+end
+
+-- The slots of a limit: its own capacity, else its default (pools); the smaller of both (values of a tag).
+local function capacity_of(limit)
+  local own = capacities[limit]
+  local rule = rule_of(limit)
+  if own == nil or (rule and capacities[rule] == nil) then
+    limits_read({ limit, rule })
+    own = capacities[limit]
+  end
+  local default = rule and capacities[rule]
+  if string.sub(limit, 1, 4) == 'tag:' then
+    return math.min(own or UNLIMITED, default or UNLIMITED)
+  end
+  return own or default or UNLIMITED
+end
+
+-- 'pool:api=2 pool:database=1' as a list of { limit, slots }. The caller sorts it by name: comparing text here would
+-- depend on the server's locale.
+local function needs_parse(words)
+  local needs = needs_known[words]
+  if needs then
+    return needs
+  end
+  needs = {}
+  local seen = {}
+  for need in string.gmatch(words, '[^ ]+') do
+    local limit, slots = string.match(need, '^(.+)=(%d+)$')
+    slots = tonumber(slots)
+    if not limit or not (limit == 'runs' or string.match(limit, '^pool:.') or string.match(limit, '^tag:[^=]')) then
+      refuse('needs must be words such as pool:NAME=1')
+    end
+    if seen[limit] or slots < 1 or slots > MOST_SLOTS then
+      refuse('needs must name each limit once, with 1 to ' .. MOST_SLOTS .. ' slots')
+    end
+    seen[limit] = true
+    needs[#needs + 1] = { limit, slots }
+  end
+  if #needs == 0 or #needs > MOST_NEEDS then
+    refuse('needs must name 1 to ' .. MOST_NEEDS .. ' limits')
+  end
+  needs_known[words] = needs
+  return needs
+end
+
+-- The part of the needs that has a capacity now: what decides where a request waits.
+local function needs_limited(needs)
+  local limited = {}
+  for _, need in ipairs(needs) do
+    if capacity_of(need[1]) < UNLIMITED then
+      limited[#limited + 1] = need[1] .. '=' .. need[2]
+    end
+  end
+  return table.concat(limited, ' ')
+end

@@ -1,0 +1,111 @@
+-- Sessions: who is alive, until when on the lease clock, and which command ids were seen.
+-- Reads and writes: session:ID, sessions, host:KEY.
+-- Invariants: a session past its expiry is dead to every command from that moment, reaped or not; it begins only by
+-- `begin`; an id SESSION/N gives the same answer however often it arrives.
+
+local me -- { id, mark, highest, answers, aside, indexed } of the session that calls, or nil
+local alive = {} -- by session id, as found in this call
+
+local function session_key(id)
+  return key('session:' .. id)
+end
+
+local function is_alive(id)
+  if alive[id] == nil then
+    local expiry = tonumber(call('HGET', session_key(id), 'expiry') or '')
+    alive[id] = expiry ~= nil and math.max(expiry, meta.since + meta.ttl) > meta.clock
+  end
+  return alive[id]
+end
+
+local function session_load(id)
+  local stored = call('HMGET', session_key(id), 'expiry', 'mark', 'highest', 'answers', 'aside', 'indexed')
+  local expiry = tonumber(stored[1] or '')
+  if not expiry or math.max(expiry, meta.since + meta.ttl) <= meta.clock then
+    return nil
+  end
+  alive[id] = true
+  return {
+    id = id, mark = tonumber(stored[2]) or 0, highest = tonumber(stored[3]) or 0,
+    answers = stored[4] or '', aside = stored[5], indexed = tonumber(stored[6]) or 0, seen = 0,
+  }
+end
+
+-- Lets everything a session has come back; the reaper takes it from there, a bounded part a call.
+local function session_condemn(id)
+  call('ZADD', key('sessions'), 0, id)
+  call('DEL', session_key(id))
+  alive[id] = false
+  meta_set('next', 0)
+end
+
+-- Renews the calling session in the same script that answered it, and keeps what must outlive this call.
+local function session_write()
+  local expiry = meta.clock + meta.ttl
+  local fields = { 'expiry', digits(expiry), 'highest', digits(math.max(me.highest, me.seen)) }
+  if me.mark_changed then
+    fields[#fields + 1] = 'mark'
+    fields[#fields + 1] = digits(me.mark)
+  end
+  if me.answers_changed then
+    fields[#fields + 1] = 'answers'
+    fields[#fields + 1] = me.answers
+  end
+  if me.aside_over then
+    fields[#fields + 1] = 'aside'
+    fields[#fields + 1] = ''
+  end
+  if expiry - me.indexed > meta.ttl / 10 then -- the index may lag behind: who is due there is asked once more
+    fields[#fields + 1] = 'indexed'
+    fields[#fields + 1] = digits(expiry)
+    call('ZADD', key('sessions'), digits(expiry), me.id)
+    if expiry < meta.next then
+      meta_set('next', expiry)
+    end
+  end
+  call('HSET', session_key(me.id), unpack(fields))
+end
+
+-- Answers are kept as text, `N answer` a line, for ids at or above the mark; what a lease or a waiting request tells
+-- by itself is not kept.
+local function answer_kept(n)
+  return string.match('\n' .. me.answers, '\n' .. digits(n) .. ' ([^\n]*)\n')
+end
+
+local function answer_keep(n, answer)
+  if n >= me.mark then
+    me.answers = me.answers .. digits(n) .. ' ' .. answer .. '\n'
+    me.answers_changed = true
+  end
+end
+
+local function session_mark(mark)
+  if mark <= me.mark then
+    return
+  end
+  me.mark, me.mark_changed = mark, true
+  if me.answers ~= '' then
+    local kept = {}
+    for n, answer in string.gmatch(me.answers, '(%d+) ([^\n]*)\n') do
+      if tonumber(n) >= mark then
+        kept[#kept + 1] = n .. ' ' .. answer .. '\n'
+      end
+    end
+    me.answers = table.concat(kept)
+    me.answers_changed = true
+  end
+end
+
+-- True when this id was not seen before. A late copy of an id below the mark is refused.
+local function is_new(n)
+  if n > me.seen then
+    me.seen = n
+  end
+  if n > me.highest then
+    return true
+  end
+  if n < me.mark then
+    refuse('this command came too late: it was given up')
+  end
+  return false
+end

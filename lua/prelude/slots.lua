@@ -1,0 +1,117 @@
+-- Slots and leases: who holds what. ZCARD of a limit's set is its usage; there is no counter that could drift.
+-- Reads and writes: slots:LIMIT, session:ID:leases.
+-- Invariants: a usage is read before the first gathered change of it counts; writes are gathered for the whole call, one
+-- ZADD or ZREM a limit and one HSET or HDEL a session, and only for keys whose type a read of this call has proven.
+
+local used = {} -- by limit, as read, then as changed in this call
+local slots_added, slots_removed, leases_added, leases_removed = {}, {}, {}, {}
+local leases_proven = {} -- sessions whose leases key was read in this call
+local leases_over = {} -- ended in this call: a lease is given back once
+
+local function used_of(limit)
+  local count = used[limit]
+  if not count then
+    count = call('ZCARD', key('slots:' .. limit))
+    used[limit] = count
+  end
+  return count
+end
+
+local function gather(into, name, ...)
+  local list = into[name]
+  if not list then
+    list = {}
+    into[name] = list
+  end
+  for i = 1, select('#', ...) do
+    list[#list + 1] = select(i, ...)
+  end
+end
+
+local function leases_key(session)
+  return key('session:' .. session .. ':leases')
+end
+
+local function lease_prove(session)
+  if not leases_proven[session] then
+    call('HLEN', leases_key(session))
+    leases_proven[session] = true
+  end
+end
+
+local function lease_needs(line)
+  return needs_parse(string.match(line, '^(.-) token='))
+end
+
+local function slot_members(session, n, slots)
+  local first = session .. '/' .. digits(n)
+  if slots == 1 then
+    return { first }
+  end
+  local members = { first }
+  for i = 2, slots do
+    members[i] = first .. ':' .. i
+  end
+  return members
+end
+
+-- Reads whatever lease_grant will change; call it before anything is gathered or published.
+local function lease_prepare(session, needs)
+  lease_prove(session)
+  for _, need in ipairs(needs) do
+    used_of(need[1])
+  end
+end
+
+local function lease_grant(session, n, words, needs, token, holder, since)
+  for _, need in ipairs(needs) do
+    local limit, slots = need[1], need[2]
+    used[limit] = used[limit] + slots
+    for _, member in ipairs(slot_members(session, n, slots)) do
+      gather(slots_added, limit, since, member)
+    end
+  end
+  gather(leases_added, session, digits(n), words .. ' token=' .. token .. ' holder=' .. holder .. ' since=' .. since)
+end
+
+-- Ends a lease; the places of its limits may have room now (places.lua marks them).
+local function lease_end(session, n, line, mark)
+  local id = session .. '/' .. digits(n)
+  if leases_over[id] then
+    return
+  end
+  local needs = lease_needs(line)
+  lease_prepare(session, needs)
+  leases_over[id] = true
+  for _, need in ipairs(needs) do
+    local limit, slots = need[1], need[2]
+    used[limit] = math.max(0, used[limit] - slots)
+    for _, member in ipairs(slot_members(session, n, slots)) do
+      gather(slots_removed, limit, member)
+    end
+    mark('waiters:' .. limit)
+  end
+  gather(leases_removed, session, digits(n))
+end
+
+-- unpack of more than some thousand values overflows Lua's stack.
+local function in_chunks(command, name, list)
+  for first = 1, #list, 4000 do
+    call(command, name, unpack(list, first, math.min(first + 3999, #list)))
+  end
+end
+
+local function slots_write()
+  for limit, members in pairs(slots_removed) do
+    in_chunks('ZREM', key('slots:' .. limit), members)
+  end
+  for limit, members in pairs(slots_added) do
+    in_chunks('ZADD', key('slots:' .. limit), members)
+  end
+  for session, list in pairs(leases_removed) do
+    in_chunks('HDEL', leases_key(session), list)
+  end
+  for session, list in pairs(leases_added) do
+    in_chunks('HSET', leases_key(session), list)
+  end
+end

@@ -1,0 +1,158 @@
+"""Commands: what a call can ask of the server, one dataclass each; the Lua file of the same name carries it out.
+
+A field that is None is absent on the wire. Numbers that may pass 2^53 travel as decimal text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import msgpack
+
+__all__ = [
+    "Acquire",
+    "Beat",
+    "Begin",
+    "Cancel",
+    "ChangeLimits",
+    "Command",
+    "End",
+    "LimitChange",
+    "Reassert",
+    "Release",
+    "Revoke",
+    "encode",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Make the calling session."""
+
+    op: ClassVar[str] = "begin"
+    admits: ClassVar[bool] = False
+    host: str  # key of boot and pid namespace
+    where: str  # host name, for people
+    program: str
+    pids: str  # `PID:STARTED` words of the processes that work on its leases
+    ttl: float  # seconds; configured, counts only while a loss is being repaired
+    replaces: str | None = None
+    returning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Give back all that the session has."""
+
+    op: ClassVar[str] = "end"
+    admits: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """Take slots of several limits, all or nothing, or wait in line for them."""
+
+    op: ClassVar[str] = "acquire"
+    admits: ClassVar[bool] = True
+    needs: str  # `pool:api=2 pool:database=1`
+    holder: str  # `HOST:PID:TASK`, one word
+    priority: int | None = None
+    order: str | None = None  # of a request that is sent again
+    try_: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """End one lease of the session."""
+
+    op: ClassVar[str] = "release"
+    admits: ClassVar[bool] = False
+    lease: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up a request of the session, whatever became of it."""
+
+    op: ClassVar[str] = "cancel"
+    admits: ClassVar[bool] = False
+    request: int
+    explain: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Keep the session alive, and compare a window of what it holds and awaits with what the server has."""
+
+    op: ClassVar[str] = "beat"
+    admits: ClassVar[bool] = False
+    low: int
+    high: int
+    held: Sequence[int] | None = None
+    awaited: Sequence[int] | None = None
+    config: int | None = None
+    host: str | None = None
+    gone: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reassert:
+    """Bring back, in a grace, leases and limits that the data lost."""
+
+    op: ClassVar[str] = "reassert"
+    admits: ClassVar[bool] = False
+    leases: Sequence[Mapping[str, str | int]] | None = None  # lease, needs, token, holder, since (ms)
+    limits: Sequence[Mapping[str, str | int]] | None = None  # limit, capacity, info
+    config: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """One change of one limit."""
+
+    limit: str
+    kind: Literal["set", "delete", "pause", "resume"]
+    capacity: int | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLimits:
+    """Change limits, all or nothing."""
+
+    op: ClassVar[str] = "change_limits"
+    admits: ClassVar[bool] = False
+    changes: Sequence[Mapping[str, str | int]]
+    origin: Literal["file", "hand"]
+    by: str
+    expect: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Take a lease from its holder."""
+
+    op: ClassVar[str] = "revoke"
+    admits: ClassVar[bool] = False
+    lease: str  # SESSION/N
+    by: str
+    at_once: bool | None = None
+
+
+Command = Begin | End | Acquire | Release | Cancel | Beat | Reassert | ChangeLimits | Revoke
+
+_pack = msgpack.packb
+
+
+def encode(command: Command, n: int) -> bytes:
+    """Return a command as the server reads it: a map of words, without what is absent."""
+    fields: dict[str, object] = {"op": command.op, "n": n}
+    for name in command.__slots__:
+        value = getattr(command, name)
+        if value is not None and value != () and value != []:
+            fields[name.rstrip("_")] = value
+    packed: bytes = _pack(fields)
+    return packed
