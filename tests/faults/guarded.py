@@ -79,6 +79,10 @@ if "daemon" in how:
 while True:
     os.write(out, f"{now()}\\n".encode())
     time.sleep(0.005)
+    if "runs" in how and os.fork():
+        os._exit(0)
+    if "runs" in how:
+        os.setsid()
 """
 
 
