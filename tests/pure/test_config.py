@@ -164,6 +164,21 @@ def test_a_key_without_effect_here_is_listed_with_the_reason() -> None:
     ]
 
 
+def test_sections_of_other_programs_are_not_taken_for_misspelt_ones_of_ours() -> None:
+    foreign = (
+        *("storage", "run_storage", "event_log_storage", "schedule_storage", "run_launcher", "run_coordinator"),
+        *("run_retries", "schedules", "sensors", "backfills", "retention", "telemetry", "python_logs", "code_servers"),
+        *("auto_materialize", "freshness", "compute_logs", "local_artifact_storage", "secrets", "nux", "ui", "global"),
+        *("services", "volumes", "networks", "postgresql", "rabbitmq", "ingress", "serviceAccount", "runLauncher"),
+    )
+    assert parse_config("".join(f"{name}: {{limit: -7}}\n" for name in foreign)).ignored == foreign
+
+
+def test_a_chart_keeps_a_redis_of_its_own_beside_the_configuration() -> None:
+    config = parse_config("dagster: {instance: {config: {redis: {namespace: n}}}}\nredis: {enabled: false}\n")
+    assert (config.redis.namespace, config.ignored) == ("n", ("redis",))
+
+
 def test_aliases_and_merged_mappings_are_followed() -> None:
     config = parse_config(
         "x-small: &small {limit: 1, description: shared}\n"
