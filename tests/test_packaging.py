@@ -106,3 +106,10 @@ def test_importing_is_light(package: str, tmp_path: Path) -> None:
     loaded = set(json.loads(run(sys.executable, code, tmp_path)))
     assert package in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_make_help_names_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    phony = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("make ")] == phony
