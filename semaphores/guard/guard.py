@@ -30,8 +30,8 @@ _LINUX = sys.platform == "linux"
 
 # How long before D, in seconds, as a share of the longest rest seen (about 0.75 of the ttl): SIGTERM, then SIGKILL.
 # The floors leave a loaded machine time to run this process; the caps let a long lease be used nearly to its end.
-_TERM_SHARE, _TERM_LEAST, _TERM_MOST = 0.2, 0.2, 2.0
-_KILL_SHARE, _KILL_LEAST, _KILL_MOST = 0.1, 0.1, 0.5
+_TERM_SHARE, _TERM_LEAST, _TERM_MOST = 0.2, 0.3, 2.0
+_KILL_SHARE, _KILL_LEAST, _KILL_MOST = 0.1, 0.2, 0.5
 
 _PATIENCE = {  # seconds from SIGTERM to SIGKILL, unless D comes first
     "end": 1.5,  # the holder has to be gone 2 s after its own SIGTERM
@@ -40,7 +40,7 @@ _PATIENCE = {  # seconds from SIGTERM to SIGKILL, unless D comes first
     "itself": 1.0,  # the command ended; this is for what it left running
 }
 _LONGEST_SLEEP = 1.0  # seconds: timers stand still in a suspend, so the clock is read at least this often
-_FIRST_ROUND = 0.01  # seconds until SIGKILL is sent again, doubled each time: what was born meanwhile, what cannot die
+_FIRST_ROUND = 0.01  # seconds until SIGKILL is sent again, doubled each time: for what cannot die, or not by us
 
 _IGNORED = (  # the holder decides what a signal means; a terminal's or a shutdown's must not take the guard first
     signal.SIGINT,
@@ -135,7 +135,8 @@ class Guard:
         self._why = ""  # why the command is being ended; empty while it may run
         self._why_leader = ""  # the same when the leader ended
         self._kill_at = float("inf")
-        self._round = _FIRST_ROUND
+        self._killed = set[int]()  # what left the group and was sent a SIGKILL
+        self._round = 0.0  # seconds until the next
         self._rest = b""  # of a line not wholly read
         self._holder_file = self._open_holder()
 
@@ -199,8 +200,7 @@ class Guard:
             elif now() >= self._deadline - self._before(_TERM_SHARE, _TERM_LEAST, _TERM_MOST):
                 self._end("deadline")
         if self._why and now() >= self._kill_time():
-            self._signal_all(signal.SIGKILL)
-            self._round = min(self._round * 2, _LONGEST_SLEEP)
+            self._kill_all()
 
     def _before(self, share: float, least: float, most: float) -> float:
         return min(most, max(least, share * self._longest_rest))
@@ -257,14 +257,24 @@ class Guard:
             return False
         return True
 
-    def _signal_all(self, number: int) -> None:
+    def _kill_all(self) -> None:
+        found = self._signal_all(signal.SIGKILL)
+        if found <= self._killed:
+            self._round = min(max(_FIRST_ROUND, self._round * 2), _LONGEST_SLEEP)
+        else:
+            self._round = 0  # what was just found may have forked before it died: look again at once
+        self._killed |= found
+
+    def _signal_all(self, number: int) -> set[int]:
+        """Send a signal to the group and to what left it. Return the pids of the latter."""
+        left = set[int]()
         in_group = self._signal_group(number)  # first, and at once for all: no fork slips through
-        if not _LINUX:
-            return
-        for pid, group in offspring():
+        for pid, group in offspring() if _LINUX else ():
             if in_group and group == self._group:
                 continue
+            left.add(pid)
             try:
                 os.kill(pid, number)
             except (ProcessLookupError, PermissionError):  # gone meanwhile, or another user's
                 continue
+        return left

@@ -31,6 +31,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         (folder / "exec.py").write_text(_EXEC)
         self._exec = f"{shlex.quote(sys.executable)} {shlex.quote(str(folder / 'exec.py'))}"
+        self._shown = ""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), "TERM": "dumb", "PS1": "$ "}
@@ -43,13 +44,13 @@ class Shell:
         return f"{self._exec} {shlex.join(command)}"
 
     def wait_for(self, text: str) -> str:
-        """Wait until the terminal shows a text. Return all that it showed before."""
-        seen = ""
-        while text not in seen:
+        """Wait until the terminal shows a text. Return what it showed up to there."""
+        while text not in self._shown:
             ready, _, _ = select.select([self._terminal], [], [], _PATIENCE)
-            assert ready, f"{text!r} was never shown, but: {seen!r}"
-            seen += os.read(self._terminal, 4096).decode(errors="replace")
-        return seen
+            assert ready, f"{text!r} was never shown, but: {self._shown!r}"
+            self._shown += os.read(self._terminal, 4096).decode(errors="replace")
+        before, _, self._shown = self._shown.partition(text)
+        return before
 
     def close(self) -> None:
         os.kill(self.pid, signal.SIGHUP)  # it passes it on to its jobs
