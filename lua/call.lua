@@ -2,14 +2,15 @@
 -- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init }, then the
 -- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted, answers }.
 
-local GIVING_BACK = { begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1 }
+local GIVING_BACK = { begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1 }
 local MOST_COMMANDS = 256
+local acquired = {} -- answers by N in this call: two copies of one command in it are one
 
 local function prefetched(commands)
   local numbers, lines = {}, {}
   for _, command in ipairs(commands) do
     local n = (command.op == 'release' and command.lease) or (command.op == 'cancel' and command.request)
-    if type(n) == 'number' then
+    if type(n) == 'number' and n >= 1 and n <= LARGEST and n % 1 == 0 then
       numbers[#numbers + 1] = digits(n)
     end
   end
@@ -28,7 +29,8 @@ local function carried_out(command, header, lines)
   end
   n = whole(n, 'n', 1, LARGEST)
   if op == 'acquire' then
-    return acquire(n, command)
+    acquired[n] = acquired[n] or acquire(n, command)
+    return acquired[n]
   end
   me.seen = math.max(me.seen, n)
   if op == 'release' then
@@ -64,11 +66,11 @@ local function header_read()
   header.mark = whole(header.mark, 'mark', 0, LARGEST)
   header.epoch = header.epoch and whole(header.epoch, 'epoch', 0, LARGEST)
   header.clock = header.clock and whole(header.clock, 'clock', 0, LARGEST)
-  for _, name in ipairs({ 'ttl', 'longest' }) do
-    local seconds = header[name]
-    if type(seconds) ~= 'number' or not (seconds >= 0.1 and seconds <= 60) then
-      refuse(name .. ' must be 1 to 60 seconds')
-    end
+  seconds(header.ttl, 'ttl')
+  seconds(header.longest, 'longest')
+  header.w = header.w or 0
+  if type(header.w) ~= 'number' or not (header.w >= 0 and header.w <= 3600) then
+    refuse('w must be 0 to 3600 seconds')
   end
   return header
 end
@@ -95,7 +97,9 @@ local function run_commands(header, commands, answers)
   end
   local more = reap()
   for i, command in ipairs(commands) do
-    if not GIVING_BACK[command.op] then
+    if not GIVING_BACK[command.op] and me.ended then
+      answers[i] = { answer = 'refused', reason = 'this session is over' }
+    elseif not GIVING_BACK[command.op] then
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
@@ -110,6 +114,9 @@ local function main()
   end
   for i = 2, #ARGV do
     commands[i - 1] = cmsgpack.unpack(ARGV[i])
+    if type(commands[i - 1]) ~= 'table' then
+      refuse('a command is a map')
+    end
   end
   clock_start(header)
   local started, problem = pcall(places_start)
@@ -131,7 +138,7 @@ local function main()
     session_write()
   end
   slots_write()
-  more = places_write() or more
+  more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
     epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,

@@ -100,7 +100,8 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
     """Report that no slot was granted in time.
 
     `limit` blocks; `used` of its `capacity` slots are held; `holders` are up to three of the oldest; `position` in line
-    from 1; `waited` in seconds; `grace` is what is left of a grace period in seconds, during which nothing is granted.
+    from 1; `waited` in seconds; `grace` is what is left of a grace period in seconds, during which nothing is granted;
+    `silent` is how long ago the holder's process was last heard of, in seconds; `unanswered`: the server said nothing.
     """
 
     def __init__(
@@ -114,9 +115,11 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
         waited: float = 0.0,
         grace: float | None = None,
         silent: float | None = None,
+        unanswered: bool = False,
     ) -> None:
         self.limit, self.used, self.capacity, self.holders = limit, used, capacity, holders
         self.position, self.waited, self.grace, self.silent = position, waited, grace, silent
+        self.unanswered = unanswered
         super().__init__(self._render())
 
     def _render(self) -> str:
@@ -127,6 +130,8 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
                 f" holders may still come back{waited}; wait, or run 'semaphores init' on a server that never had any"
             )
         name = readable(self.limit)
+        if self.unanswered:
+            return f"{name}: the server did not answer{waited}; see 'semaphores doctor'"
         if self.capacity == 0:
             return f"{name} is paused ({self.used} slots still held){waited}; 'semaphores pool resume' lets it go on"
         oldest = f" (oldest: {self.holders[0]})" if self.holders else ""

@@ -41,9 +41,8 @@ end
 
 local function wait_in_line(n, words, needs, limited, score, blocked, holder)
   local since = digits(math.floor(now / 1000))
-  call('HLEN', requests_key(me.id)) -- proves its type before the first write
-  meta_set('sequence', math.max(meta.sequence, score % 2 ^ 40))
   request_file(me.id, n, words, limited, score, ' holder=' .. holder .. ' since=' .. since, 'waiters:' .. blocked)
+  meta_set('sequence', math.max(meta.sequence, score % 2 ^ 40))
   return { answer = 'waits', order = digits(score), limit = blocked }
 end
 
@@ -53,7 +52,7 @@ local function acquire(n, command)
   if before then
     return before
   end
-  local words = text(command.needs, 'needs', 65536)
+  local words = text(command.needs, 'needs', LONGEST_NEEDS)
   local holder = one_word(command.holder, 'holder')
   local needs = needs_parse(words)
   local score = order_of(command)

@@ -11,8 +11,8 @@ local function listed_of(command)
   local listed, numbers = {}, {}
   for how, list in pairs({ held = command.held or {}, awaited = command.awaited or {} }) do
     for _, n in ipairs(list) do
-      listed[whole(n, how, 1, LARGEST)] = how
-      numbers[#numbers + 1] = n
+      numbers[#numbers + 1] = whole(n, how, 1, LARGEST)
+      listed[numbers[#numbers]] = how
     end
   end
   if #numbers > MOST_LISTED then
@@ -22,8 +22,7 @@ local function listed_of(command)
 end
 
 -- What the server has in the window below the mark, and the list has not, is given back.
-local function give_back_unlisted(command, mark, listed)
-  local low, high = whole(command.low, 'low', 0, LARGEST), whole(command.high, 'high', 0, LARGEST)
+local function give_back_unlisted(low, high, mark, listed)
   local function unlisted(hash_key, finish)
     for _, n in ipairs(call('HKEYS', hash_key)) do
       n = tonumber(n)
@@ -95,19 +94,25 @@ end
 
 local function beat(command, mark)
   local listed, numbers = listed_of(command)
+  local low, high = whole(command.low, 'low', 0, LARGEST), whole(command.high, 'high', 0, LARGEST)
+  local config = whole(command.config or 0, 'config', 0, LARGEST)
+  local host = command.host and plain_name(command.host, 'host')
+  for _, id in ipairs(command.gone or {}) do
+    plain_name(id, 'session')
+  end
   local answer = { answer = 'beat', config = meta.config }
   for _, id in ipairs(command.gone or {}) do
-    if plain_name(id, 'session') ~= me.id and call('EXISTS', session_key(id)) == 1 then
+    if id ~= me.id and call('EXISTS', session_key(id)) == 1 then
       session_condemn(id)
     end
   end
-  give_back_unlisted(command, mark, listed)
+  give_back_unlisted(low, high, mark, listed)
   local limits = compare(answer, mark, listed, numbers)
-  if whole(command.config or 0, 'config', 0, LARGEST) ~= meta.config then
+  if config ~= meta.config then
     answer.limits = limits_told(limits)
   end
-  if command.host then
-    answer.neighbours = neighbours_of(plain_name(command.host, 'host'))
+  if host then
+    answer.neighbours = neighbours_of(host)
   end
   return answer
 end

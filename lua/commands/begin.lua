@@ -7,17 +7,24 @@ local function begin(id, command)
   local host = plain_name(command.host, 'host')
   local where, program = text(command.where, 'where', 255), text(command.program, 'program', 255)
   local pids = text(command.pids, 'pids')
+  local replaces = command.replaces and plain_name(command.replaces, 'session')
+  local ttl = seconds(command.ttl, 'ttl')
   if me then
     return { answer = 'begun', ttl = meta.ttl / SECOND }
   end
-  if command.returning and not in_grace() then
+  if command.returning and not in_grace() or replaces == id then
     refuse('this session is over')
   end
-  if command.replaces then
-    session_condemn(plain_name(command.replaces, 'session'))
+  if call('ZSCORE', key('sessions'), id) then
+    refuse('this session is over') -- and what it held is not back yet: a late copy must not bring it to life
   end
-  if in_grace() and command.ttl > meta.ttl / SECOND then
-    meta_set('ttl', command.ttl * SECOND) -- after a loss, the longest T of those that come back
+  call('HLEN', session_key(id)) -- these prove types before the first write
+  call('SCARD', key('host:' .. host))
+  if replaces then
+    session_condemn(replaces)
+  end
+  if in_grace() and ttl * SECOND > meta.ttl then
+    meta_set('ttl', ttl * SECOND) -- after a loss, the longest T of those that come back
   end
   me = { id = id, mark = 0, highest = 0, answers = '', aside = '', indexed = 0, seen = 0 }
   alive[id] = true

@@ -4,7 +4,7 @@
 
 local function cancel(command, lines)
   local request = whole(command.request, 'request', 1, LARGEST)
-  local line = lines[request]
+  local line = lease_line(lines, request)
   local waits = call('HGET', requests_key(me.id), digits(request))
   local answer = { answer = 'cancelled' }
   if line then

@@ -7,7 +7,7 @@
 local MOST_AUDITED = 10000
 
 local function limit_name(name)
-  text(name, 'limit', 1024)
+  text(name, 'limit', LONGEST_LIMIT)
   if not (name == 'runs' or string.match(name, '^pool:[^ ]+$') or string.match(name, '^tag:[^= ][^ ]*$')) then
     refuse('a limit is called runs, pool:NAME, tag:KEY or tag:KEY=VALUE')
   end
@@ -36,7 +36,8 @@ local function planned(change)
   local limit = limit_name(change.limit)
   local before = call('HGET', key('limits'), limit) or nil
   local info = call('HGET', key('limits:info'), limit) or ''
-  local paused_from = word(info, 'paused_from')
+  local words = string.match(info, '^(.-) description=') or info -- a description may say anything
+  local paused_from = word(words, 'paused_from')
   if change.kind == 'delete' and not before then
     return nil, { answer = 'missing', limit = limit }
   elseif change.kind == 'resume' and not paused_from then
@@ -45,7 +46,7 @@ local function planned(change)
   local after, remembers = changed(change, before, paused_from)
   return {
     limit = limit, kind = change.kind, before = before, after = after, paused_from = remembers,
-    origin = change.kind == 'set' and 'new' or word(info, 'origin'),
+    origin = change.kind == 'set' and 'new' or word(words, 'origin'),
     description = change.description and text(change.description, 'description', 2000)
       or string.match(info, ' description=(.*)$'),
   }
@@ -64,7 +65,7 @@ local function carry_out(plan, command)
       .. (plan.paused_from and ' paused_from=' .. plan.paused_from or '')
       .. (plan.description and ' description=' .. plan.description or ''))
   end
-  capacities[limit] = plan.after and tonumber(plan.after) >= 0 and tonumber(plan.after) or false
+  capacities[limit] = capacity_read(plan.after)
   if string.sub(limit, -1) == '*' then
     places_mark_all('waiters:' .. string.sub(limit, 1, -2))
   else
@@ -88,8 +89,12 @@ local function change_limits(n, command)
   if command.expect and command.expect ~= meta.config then
     return { answer = 'conflict', config = meta.config }
   end
-  local plans = {}
+  local plans, named = {}, {}
   for _, change in ipairs(command.changes or {}) do
+    if named[change.limit] then
+      refuse('a limit is changed once in a command')
+    end
+    named[change.limit or ''] = true
     local plan, answer = planned(change)
     if not plan then
       return answer

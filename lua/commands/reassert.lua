@@ -3,34 +3,40 @@
 -- Arguments: n, leases (list of { lease, needs, token, holder, since in ms }), limits (list of { limit, capacity, info }),
 -- config. Answer: reasserted. Reads and writes: slots.lua, limits, limits:info, meta.
 
-local function reassert_limit(told, config)
-  local limit = text(told.limit, 'limit', 1024)
-  local capacity = whole(told.capacity, 'capacity', 0, 1000000)
-  local known = call('HGET', key('limits:info'), limit)
-  local version = tonumber(known and word(known, 'version') or '') or 0
-  if call('HEXISTS', key('limits'), limit) == 0 or (tonumber(word(told.info or '', 'version') or '') or 0) > version then
-    call('HSET', key('limits'), limit, digits(capacity))
-    call('HSET', key('limits:info'), limit, text(told.info or 'origin=hand version=' .. digits(config), 'info'))
-    capacities[limit] = capacity
-  end
+local leases_back = {} -- in this call: a lease told twice is held once
+
+-- All is checked, and all types are proven, before the first write.
+local function checked_limit(told, config)
+  local limit = text(told.limit, 'limit', LONGEST_LIMIT)
+  local capacity = digits(whole(told.capacity, 'capacity', -1, 1000000))
+  local info = text(told.info or 'origin=hand version=' .. digits(config), 'info')
+  local known, known_info = call('HGET', key('limits'), limit), call('HGET', key('limits:info'), limit)
+  local version = tonumber(known_info and word(known_info, 'version') or '') or 0
+  local newer = (tonumber(word(info, 'version') or '') or 0) > version
+  return { limit = limit, capacity = capacity, info = info, wins = not known or newer }
 end
 
-local function reassert_lease(told)
-  local n = whole(told.lease, 'lease', 1, LARGEST)
-  local token = whole(told.token, 'token', 1, LARGEST)
-  local words = text(told.needs, 'needs', 65536)
+local function checked_lease(told)
+  local n, token = whole(told.lease, 'lease', 1, LARGEST), whole(told.token, 'token', 1, LARGEST)
+  local words, holder = text(told.needs, 'needs', LONGEST_NEEDS), one_word(told.holder, 'holder')
+  local since = digits(whole(told.since, 'since', 0, LARGEST))
   local needs = needs_parse(words)
-  local holder, since = one_word(told.holder, 'holder'), digits(whole(told.since, 'since', 0, LARGEST))
-  if call('HEXISTS', leases_key(me.id), digits(n)) == 1 then
+  lease_prepare(me.id, needs)
+  local there = call('HEXISTS', leases_key(me.id), digits(n)) == 1
+  local waits = call('HGET', requests_key(me.id), digits(n))
+  return { n = n, token = token, words = words, needs = needs, holder = holder, since = since, there = there, waits = waits }
+end
+
+local function bring_back(lease)
+  meta_set('token', math.max(meta.token, lease.token))
+  if lease.there or leases_back[lease.n] then
     return
   end
-  local waits = call('HGET', requests_key(me.id), digits(n))
-  lease_prepare(me.id, needs)
-  if waits then
-    request_take_out(me.id, n, waits)
+  leases_back[lease.n] = true
+  if lease.waits then
+    request_take_out(me.id, lease.n, lease.waits)
   end
-  meta_set('token', math.max(meta.token, token))
-  lease_grant(me.id, n, words, needs, digits(token), holder, since)
+  lease_grant(me.id, lease.n, lease.words, lease.needs, digits(lease.token), lease.holder, lease.since)
 end
 
 local function reassert(command, alive_there)
@@ -38,12 +44,23 @@ local function reassert(command, alive_there)
     refuse('the grace is over: nothing can be re-asserted any more')
   end
   local config = whole(command.config or 0, 'config', 0, LARGEST)
-  for _, told in ipairs(command.limits or {}) do
-    reassert_limit(told, config)
+  local limits, leases = {}, {}
+  for i, told in ipairs(command.limits or {}) do
+    limits[i] = checked_limit(told, config)
+  end
+  for i, told in ipairs(command.leases or {}) do
+    leases[i] = checked_lease(told)
+  end
+  for _, limit in ipairs(limits) do
+    if limit.wins then
+      call('HSET', key('limits'), limit.limit, limit.capacity)
+      call('HSET', key('limits:info'), limit.limit, limit.info)
+      capacities[limit.limit] = capacity_read(limit.capacity)
+    end
   end
   meta_set('config', math.max(meta.config, config))
-  for _, told in ipairs(command.leases or {}) do
-    reassert_lease(told)
+  for _, lease in ipairs(leases) do
+    bring_back(lease)
   end
   return { answer = 'reasserted' }
 end

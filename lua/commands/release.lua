@@ -5,7 +5,7 @@ local RELEASED, GONE = { answer = 'released' }, { answer = 'gone' }
 
 local function release(command, lines)
   local lease = whole(command.lease, 'lease', 1, LARGEST)
-  local line = lines[lease]
+  local line = lease_line(lines, lease)
   if not line or word(line, 'token') ~= command.token then
     return GONE
   end

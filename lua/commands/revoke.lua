@@ -13,11 +13,14 @@ local function revoke(command)
   if not line then
     return { answer = 'missing' }
   end
+  local at_once = command.at_once or not is_alive(session)
+  lease_prepare(session, lease_needs(line)) -- these prove types before the first write
   call('XLEN', key('audit'))
+  call('ZCARD', key('timers'))
   call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'revoke ' .. command.lease, 'lease', line, 'by', by,
     'at_once', command.at_once and 'yes' or 'no')
   publish(session, { n = tonumber(n), revoked = by })
-  if command.at_once or not is_alive(session) then
+  if at_once then
     lease_end(session, tonumber(n), line, place_mark)
     return { answer = 'revoked', freed = true, holder = word(line, 'holder') }
   end

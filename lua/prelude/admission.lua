@@ -74,6 +74,7 @@ local function group_park(hash, place, score)
   if before == place then
     return false
   end
+  group_prove(place)
   group_place(hash, place, digits(score))
   if before then
     place_mark(before)
@@ -103,7 +104,7 @@ local function group_try(hash)
   local words = string.match(line, '^(.-) order=')
   local needs = needs_parse(words)
   local limited = needs_limited(needs)
-  if group_hash(limited) ~= hash and #limited > #call('HGET', group_key(hash), 'needs') then
+  if group_hash(limited) ~= hash and group_lacks(hash, limited) then
     local place = 'waiters:' .. (blocker_of(nil, needs, score) or needs[1][1])
     request_take_out(session, n, line) -- a limit was added since: it belongs to another group
     request_file(session, n, words, limited, score, line, place)

@@ -30,6 +30,13 @@ local function whole(value, what, low, high)
   return value
 end
 
+local function seconds(value, what)
+  if type(value) ~= 'number' or not (value >= 0.1 and value <= 60) then
+    refuse(what .. ' must be 1 to 60 seconds')
+  end
+  return value
+end
+
 local function text(value, what, longest)
   if type(value) ~= 'string' or #value > (longest or 4096) or string.find(value, '[%z\n\r]') then
     refuse(what .. ' must be one line of text')

@@ -24,11 +24,12 @@ end
 local function new_epoch(header)
   local epoch = math.max(meta.epoch, header.epoch or 0)
   local clock = math.max(meta.clock, header.clock or 0)
+  local rest = math.max(0, meta.grace - meta.clock) -- of a grace that this one interrupts, and must not shorten
   meta_set('epoch', math.max(epoch + 1, now))
   meta_set('clock', clock + 1)
   meta_set('since', clock + 1) -- every session that the data has gets its full T from here
   meta_set('next', 0)
-  meta_set('grace', clock + 1 + meta.ttl + (header.w or 0) * SECOND)
+  meta_set('grace', clock + 1 + math.max(rest, meta.ttl + header.w * SECOND))
 end
 
 -- A namespace the data does not know: made by `init`, or lost. `longest` is the longest T its holders may have.
@@ -46,7 +47,7 @@ local function meta_create(header)
   if header.init then
     meta_set('grace', 0)
   else
-    meta_set('grace', meta.clock + (math.max(header.longest, header.ttl) + (header.w or 0)) * SECOND)
+    meta_set('grace', meta.clock + (math.max(header.longest, header.ttl) + header.w) * SECOND)
   end
 end
 
@@ -67,7 +68,7 @@ local function data_was_lost(header, gap)
   if epoch > meta.epoch or (epoch == meta.epoch and (header.clock or 0) > meta.clock) then
     return true -- the caller saw what this data does not know: rolled back
   end
-  return (header.w or 0) > 0 and gap > meta.ttl / 2 and meta.next < never_ends -- the primary was away
+  return header.w > 0 and gap > meta.ttl / 2 and meta.next < never_ends -- the primary was away
 end
 
 local function clock_start(header)

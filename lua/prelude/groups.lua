@@ -23,6 +23,16 @@ local function group_place(hash, place, score)
   end
 end
 
+-- Proves the types of what a change of a group will write, before its first write.
+local function group_prove(place)
+  if place then
+    call('ZCARD', key(place))
+    if unmarkable then -- else read at the start of the call
+      call('ZCARD', key('places'))
+    end
+  end
+end
+
 local function group_first(hash)
   local first = call('ZRANGE', group_requests(hash), 0, 0, 'WITHSCORES')
   return first[1], tonumber(first[2] or '')
@@ -50,6 +60,7 @@ end
 
 local function request_take_out(session, n, line)
   local hash = word(line, 'group')
+  group_prove(call('HGET', group_key(hash), 'place'))
   call('ZREM', group_requests(hash), session .. '/' .. digits(n))
   call('HDEL', requests_key(session), digits(n))
   group_settle(hash)
@@ -59,11 +70,25 @@ local function group_hash(limited)
   return redis.sha1hex(limited)
 end
 
+-- Whether a limit was added since that decides for some of the group's requests and not for others.
+local function group_lacks(hash, limited)
+  local has = ' ' .. call('HGET', group_key(hash), 'needs') .. ' '
+  for need in string.gmatch(limited, '[^ ]+') do
+    if not string.find(has, ' ' .. need .. ' ', 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 -- Puts a request into its group; a new group goes to the place that blocks it. `from` is a line that says who and since.
+-- All types are proven by reads before the first write.
 local function request_file(session, n, words, limited, score, from, place)
   local hash = group_hash(limited)
-  local known = call('EXISTS', group_key(hash)) == 1
-  local first = known and group_first(hash)
+  local known = call('HGET', group_key(hash), 'place')
+  local first = group_first(hash)
+  call('HLEN', requests_key(session))
+  group_prove(known or place)
   call('ZADD', group_requests(hash), digits(score), session .. '/' .. digits(n))
   local line = words .. ' order=' .. digits(score) .. ' group=' .. hash .. ' holder=' .. word(from, 'holder')
     .. ' since=' .. word(from, 'since')

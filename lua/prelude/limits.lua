@@ -1,8 +1,10 @@
 -- Capacities, and what a request needs in words.
--- Reads: limits. Invariant: a capacity is read once a call; -1 or absent is unlimited.
+-- Reads: limits. Invariant: a capacity is read once a call; absent is unlimited, and so is -1, which for a pool also
+-- sets aside the default.
 
 local UNLIMITED = math.huge
 local MOST_SLOTS, MOST_NEEDS = 1000, 2 * 64 + 32 + 1
+local LONGEST_LIMIT, LONGEST_NEEDS = 2048, 262144 -- 200 bytes of key and of value may be 600 each, percent-encoded
 local capacities = {} -- by name in `limits`, as read or as changed in this call
 local needs_known = {} -- parsed needs by their words: in a call of many commands most are alike
 
@@ -14,21 +16,25 @@ local function rule_of(limit)
   return tag and tag .. '*'
 end
 
+-- What a stored capacity means; false: none of its own.
+local function capacity_read(stored)
+  local value = tonumber(stored or '')
+  return value and (value >= 0 and value or UNLIMITED) or false
+end
+
 local function limits_read(names)
   local missing = {}
   for _, name in ipairs(names) do
     if capacities[name] == nil then
       missing[#missing + 1] = name
-      capacities[name] = false
     end
   end
   if #missing == 0 then
     return
   end
-  local values = call('HMGET', key('limits'), unpack(missing))
+  local values = call('HMGET', key('limits'), unpack(missing)) -- kept only once it is read: limits never fail open
   for i, name in ipairs(missing) do
-    local value = tonumber(values[i] or '')
-    capacities[name] = value and value >= 0 and value or false
+    capacities[name] = capacity_read(values[i])
   end
 end
 

@@ -5,28 +5,31 @@
 
 local MOST_TRIES = 64
 local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
+local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired
 local todo, todo_first, todo_has, todo_stored = {}, 1, {}, {}
 
 local function places_start()
   if call('EXISTS', key('places'), key('undrained')) == 0 then
     return
   end
+  waiting, unmarkable = true, true -- until both are read
   waiting = call('ZCARD', key('places')) > 0
   for _, place in ipairs(call('ZRANGE', key('undrained'), 0, MOST_TRIES)) do
     todo[#todo + 1] = place
     todo_has[place], todo_stored[place] = true, true
   end
+  unmarkable = false
 end
 
 local function undrained_add(entry)
-  if not todo_has[entry] then
+  if not todo_has[entry] and not unmarkable then
     todo[#todo + 1] = entry
     todo_has[entry] = true
   end
 end
 
 local function place_mark(place)
-  if waiting and not todo_has[place] and call('ZSCORE', key('places'), place) then
+  if waiting and not unmarkable and not todo_has[place] and call('ZSCORE', key('places'), place) then
     undrained_add(place)
   end
 end

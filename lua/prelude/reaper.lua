@@ -5,12 +5,12 @@
 local MOST_ENDED = 256 -- leases and requests a call
 
 local function ended_some(hash_key, budget, finish)
-  local found = call('HLEN', hash_key) <= budget and call('HGETALL', hash_key)
-    or call('HSCAN', hash_key, 0, 'COUNT', budget)[2]
+  local all = call('HLEN', hash_key) <= budget
+  local found = all and call('HGETALL', hash_key) or call('HSCAN', hash_key, 0, 'COUNT', budget)[2]
   for i = 1, #found, 2 do
     finish(tonumber(found[i]), found[i + 1])
   end
-  return budget - #found / 2
+  return all and budget - #found / 2 or 0 -- a scan may return fewer than it was asked for, and more than are left
 end
 
 local function reap_session(id, budget)
@@ -25,7 +25,8 @@ local function reap_session(id, budget)
   if budget <= 0 then
     return budget
   end
-  call('DEL', session_key(id), session_key(id) .. ':aside')
+  session_forget(id)
+  call('DEL', session_key(id) .. ':aside')
   call('ZREM', key('sessions'), id)
   return budget
 end

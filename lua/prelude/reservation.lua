@@ -11,12 +11,23 @@ local function reservation_hash()
   return meta.reserving ~= '' and meta.reserving or nil
 end
 
+local function reservation_words(hash)
+  return call('HGET', group_key(hash), 'needs') or ''
+end
+
 local function reservation_map(hash)
   local map = {}
-  for limit, slots in string.gmatch(call('HGET', group_key(hash), 'needs') or '', '([^ ]+)=(%d+)') do
+  for limit, slots in string.gmatch(reservation_words(hash), '([^ ]+)=(%d+)') do
     map[limit] = tonumber(slots)
   end
   return map
+end
+
+-- In the order of the needs, so that the same history gives the same grants.
+local function reservation_mark(words)
+  for limit in string.gmatch(words, '([^ ]+)=%d+') do
+    place_mark('waiters:' .. limit)
+  end
 end
 
 -- Slots of a limit that are kept for the reserving group from everybody else.
@@ -40,14 +51,12 @@ end
 -- `pause` (µs): how long no other reservation begins.
 local function reservation_end(pause)
   local hash = reservation_hash()
-  local needs = reservation_needs or reservation_map(hash)
+  local words = reservation_words(hash)
   call('HSET', group_key(hash), 'moves', 0)
   meta_set('reserving', '')
   meta_set('reserving_until', meta.clock + pause)
   reservation_needs = nil
-  for limit in pairs(needs) do
-    place_mark('waiters:' .. limit)
-  end
+  reservation_mark(words)
 end
 
 local function reservation_end_if(hash)
@@ -72,9 +81,7 @@ local function reservation_consider(hash, moves)
   meta_set('reserving', hash)
   meta_set('reserving_until', meta.clock + reservation_length(hash))
   reservation_needs = reservation_map(hash)
-  for limit in pairs(reservation_needs) do
-    place_mark('waiters:' .. limit)
-  end
+  reservation_mark(reservation_words(hash))
 end
 
 -- Each call: a reservation that ran out, or that its limits no longer allow, ends.

@@ -31,10 +31,20 @@ local function session_load(id)
   }
 end
 
+-- Forgets what a session says of itself, also in the index of its host.
+local function session_forget(id)
+  local host = call('HGET', session_key(id), 'host')
+  if host then
+    pcall(call, 'SREM', key('host:' .. host), id)
+  end
+  call('DEL', session_key(id))
+end
+
 -- Lets everything a session has come back; the reaper takes it from there, a bounded part a call.
 local function session_condemn(id)
+  call('HLEN', session_key(id)) -- proves its type before the first write
   call('ZADD', key('sessions'), 0, id)
-  call('DEL', session_key(id))
+  session_forget(id)
   alive[id] = false
   meta_set('next', 0)
 end
@@ -58,7 +68,10 @@ local function session_write()
   if expiry - me.indexed > meta.ttl / 10 then -- the index may lag behind: who is due there is asked once more
     fields[#fields + 1] = 'indexed'
     fields[#fields + 1] = digits(expiry)
-    call('ZADD', key('sessions'), digits(expiry), me.id)
+    local fine, problem = pcall(call, 'ZADD', key('sessions'), digits(expiry), me.id)
+    if not fine then
+      broken('sessions', problem)
+    end
     if expiry < meta.next then
       meta_set('next', expiry)
     end
@@ -101,11 +114,8 @@ local function is_new(n)
   if n > me.seen then
     me.seen = n
   end
-  if n > me.highest then
-    return true
-  end
-  if n < me.mark then
+  if n < me.mark then -- also one that was never seen: its caller gave it up
     refuse('this command came too late: it was given up')
   end
-  return false
+  return n > me.highest
 end

@@ -39,6 +39,14 @@ local function lease_prove(session)
   end
 end
 
+-- A lease of the calling session, from those read for the whole call or, where that failed, on its own.
+local function lease_line(lines, n)
+  if lines[n] == nil then
+    lines[n] = call('HGET', leases_key(me.id), digits(n))
+  end
+  return lines[n]
+end
+
 local function lease_needs(line)
   return needs_parse(string.match(line, '^(.-) token='))
 end

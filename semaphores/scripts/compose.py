@@ -17,10 +17,9 @@ __all__ = ["Script", "call_script", "locate", "probe_script", "read_script", "re
 MOST_LOCALS = 200  # of one Lua function: the top level of a composed script counts too
 
 _PRELUDE = ("base", "clock", "limits", "slots", "sessions", "places", "reservation", "groups", "explain", "admission")
-_COMMANDS = (
-    *("begin", "end", "release", "cancel", "acquire", "beat", "reassert", "change_limits", "revoke"),
-)
-_READS = ("common", "limits", "leases", "sessions", "why", "audit", "doctor")
+_COMMANDS = (*("begin", "end", "release", "cancel", "acquire", "beat", "reassert", "change_limits", "revoke"),)
+_READS = (*("common", "limits", "leases", "sessions", "why", "audit", "doctor_held", "doctor_waiting", "doctor"),)
+_REPAIRS = ("meta", "limits", "held", "waiting")
 _USER_SCRIPT = re.compile(r"user_script:(\d+)")
 
 
@@ -48,20 +47,20 @@ def relief_script() -> Script:
 @cache
 def read_script() -> Script:
     """Return the script that only reads: status, why, lists, doctor."""
-    files = [f"prelude/{name}" for name in ("base", "clock", "limits", "slots", "sessions", "groups", "explain")]
-    return _compose("#!lua flags=no-writes", [*files[:1], "read/base", *files[1:], *_reads(), "read"])
+    return _compose("#!lua flags=no-writes", [*_prelude(), *(f"read/{name}" for name in _READS), "read"])
 
 
 @cache
 def repair_script() -> Script:
     """Return the script that makes slots, leases, sessions, groups, places and indexes agree again."""
-    return _compose("#!lua flags=allow-oom", ["prelude/base", "repair"])
+    files = [*_prelude(), "read/common", *(f"repair/{name}" for name in _REPAIRS), "repair"]
+    return _compose("#!lua flags=allow-oom", files)
 
 
 @cache
 def probe_script() -> Script:
-    """Return the script that proves what we rely on, at connecting."""
-    return _compose("#!lua", ["probe"])
+    """Return the script that proves what we rely on, at connecting; also when the server is out of memory."""
+    return _compose("#!lua flags=allow-oom", ["probe"])
 
 
 def locate(script: Script, message: str) -> str:
@@ -78,11 +77,11 @@ def locate(script: Script, message: str) -> str:
 
 
 def _call_files() -> list[str]:
-    return [*(f"prelude/{name}" for name in (*_PRELUDE, "reaper")), *(f"commands/{name}" for name in _COMMANDS), "call"]
+    return [*_prelude(), "prelude/reaper", *(f"commands/{name}" for name in _COMMANDS), "call"]
 
 
-def _reads() -> list[str]:
-    return [f"read/{name}" for name in _READS]
+def _prelude() -> list[str]:
+    return [f"prelude/{name}" for name in _PRELUDE]
 
 
 def _compose(shebang: str, files: list[str]) -> Script:

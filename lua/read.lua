@@ -1,0 +1,28 @@
+-- The script that only reads: no session, no N, no step of the lease clock.
+-- KEYS: meta, never. ARGV[1]: a question { ask, ... }, msgpack. Reply: msgpack, what the question's file says, with
+-- now (seconds), quiet (seconds since anyone called), known (whether the namespace exists).
+
+local READS = {
+  names = read_names, limits = read_limits, leases = read_leases, requests = read_requests, holders = read_holders,
+  sessions = read_sessions, session = read_session, meta = read_meta, why = read_why, audit = read_audit,
+  keys = read_keys, doctor = read_doctor,
+}
+
+local function main()
+  local question = cmsgpack.unpack(ARGV[1])
+  local read = type(question) == 'table' and READS[question.ask]
+  if not read then
+    refuse('there is no such question')
+  end
+  meta_read()
+  places_start()
+  local reply = read(question)
+  reply.now, reply.quiet, reply.known = now / SECOND, quiet(), meta_known
+  return cmsgpack.pack(reply)
+end
+
+local fine, reply = pcall(main)
+if fine then
+  return reply
+end
+return redis.error_reply('SEMAPHORES ' .. describe(reply))

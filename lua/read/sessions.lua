@@ -1,0 +1,22 @@
+-- sessions, meta: who lives, and the namespace as a whole.
+-- Questions: sessions { cursor } -> { rows, cursor }; meta {} -> { epoch, server, ttl, grace, ... }.
+-- Reads: sessions, session:ID, meta, places, undrained, broken.
+
+local function read_sessions(question)
+  local rows = {}
+  budget = 200 -- a row costs four reads
+  local cursor, found = page_of('ZSCAN', key('sessions'), text(question.cursor or '0', 'cursor', 32))
+  for i = 1, #found, 2 do
+    rows[#rows + 1] = session_row(found[i]) or { id = found[i] } -- it ended; what it had is on its way back
+  end
+  return { rows = rows_or_nil(rows), cursor = cursor ~= '0' and cursor or nil }
+end
+
+local function read_meta()
+  return {
+    schema = meta.schema, epoch = digits(meta.epoch), server = meta.server, ttl = meta.ttl / SECOND,
+    config = meta.config, grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil,
+    sessions = call('ZCARD', key('sessions')), places = call('ZCARD', key('places')),
+    undrained = call('ZCARD', key('undrained')), broken = call('HLEN', key('broken')),
+  }
+end

@@ -1,0 +1,45 @@
+-- The script that makes stored things agree again; each item is looked at once more before it is mended, so that what was
+-- only on its way stays as it is. KEYS: meta, never. ARGV[1]: { repair, items (up to 200) }, msgpack.
+-- Reply: msgpack { done, failed: list of { item, reason } }.
+
+local REPAIRS = {
+  meta = repair_meta, type = repair_type, limit = repair_limit, audit = repair_audit, session = repair_session,
+  lease = repair_lease, orphan = repair_orphan, request = repair_request, member = repair_member,
+  group = repair_group, place = repair_place, drain = repair_drain, broken = repair_broken,
+}
+local MOST_ITEMS = 200
+
+local function main()
+  local question = cmsgpack.unpack(ARGV[1])
+  local mend = type(question) == 'table' and REPAIRS[question.repair]
+  if not mend or type(question.items) ~= 'table' or #question.items > MOST_ITEMS then
+    refuse('there is no such repair')
+  end
+  meta_read()
+  if not meta_known and question.repair ~= 'meta' and question.repair ~= 'type' then
+    refuse('meta is missing: repair it first')
+  end
+  pcall(places_start)
+  waiting = true -- the index that says so may be what is missing
+  local done, failed = 0, {}
+  for i, item in ipairs(question.items) do
+    local fine, problem = pcall(mend, item)
+    if fine then
+      done = done + 1
+    else
+      failed[#failed + 1] = { item = i, reason = describe(problem) }
+    end
+  end
+  if meta_known then
+    places_write()
+    meta_set('next', 0) -- the reaper looks again
+    clock_write()
+  end
+  return cmsgpack.pack({ done = done, failed = #failed > 0 and failed or nil })
+end
+
+local fine, reply = pcall(main)
+if fine then
+  return reply
+end
+return redis.error_reply('SEMAPHORES ' .. describe(reply))

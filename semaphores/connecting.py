@@ -1,0 +1,88 @@
+"""Connecting: which server, which namespace, which T: arguments first, then the environment, then the embedded server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Lock
+
+from semaphores import server
+from semaphores.connections import Connections
+from semaphores.errors import InvalidNumber
+from semaphores.names import plain
+from semaphores.session.deadline import suspend_clock
+from semaphores.session.session import Settings
+from semaphores.transport.url import Endpoint, parse_url
+from semaphores.names import key_prefix
+
+__all__ = ["connections_to", "default_connections", "seconds_of"]
+
+TTL = 10.0  # seconds; a crashed holder's slots are back within T + 1 s, and a beat every T/6 costs nothing
+SHORTEST_TTL, LONGEST_TTL = 1.0, 60.0
+ASYNC_LAG = {"sentinel": 12.0, "cluster": 17.0}  # W in seconds: max-lag 10 + 2, node timeout 15 + 2
+
+
+def seconds_of(what: str, span: float | timedelta | None, *, least: float = 0.0, most: float | None = None) -> float | None:
+    """Return a span in seconds; None stays None. Raises InvalidNumber outside of least...most."""
+    if span is None:
+        return None
+    value = span.total_seconds() if isinstance(span, timedelta) else span
+    wanted = f"{least:g} to {most:g} seconds" if most is not None else f"{least:g} seconds or more"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least or value == float("inf"):
+        raise InvalidNumber(what, span, wanted)
+    if most is not None and value > most:
+        raise InvalidNumber(what, span, wanted)
+    return float(value)
+
+
+def connections_to(
+    url: str | None = None, *, namespace: str | None = None, ttl: float | timedelta | None = None, init: bool = False
+) -> Connections:
+    """Return connections as arguments say, else SEMAPHORES_URL, SEMAPHORES_NAMESPACE and SEMAPHORES_TTL, else defaults.
+
+    Without any URL it is the embedded server, started if need be. Raises UsageError, ServerUnavailable.
+    """
+    url = url or os.environ.get("SEMAPHORES_URL") or None
+    name = plain("namespace", namespace or os.environ.get("SEMAPHORES_NAMESPACE") or "default")
+    span = seconds_of("ttl", ttl if ttl is not None else _ttl_from_environment(), least=SHORTEST_TTL, most=LONGEST_TTL)
+    calm, clock = False, suspend_clock
+    if url is None:
+        embedded = server.ensure()
+        url, init, calm = embedded.url, init or embedded.created, embedded.clean
+        clock = _sleeps_with_us()
+    endpoint = parse_url(url)
+    return Connections(endpoint, name, Settings(key_prefix(name), span or TTL, _w(endpoint), init, calm, clock))
+
+
+def _ttl_from_environment() -> float | None:
+    text = os.environ.get("SEMAPHORES_TTL")
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidNumber("SEMAPHORES_TTL", text, f"{SHORTEST_TTL:g} to {LONGEST_TTL:g} seconds") from None
+
+
+def _sleeps_with_us() -> Callable[[], float]:
+    """The clock that stands still while the machine sleeps: the embedded server slept too."""
+    return time.monotonic
+
+
+def _w(endpoint: Endpoint) -> float:
+    return ASYNC_LAG.get(endpoint.kind, 0.0)
+
+
+_default: dict[int, Connections] = {}
+_default_lock = Lock()
+
+
+def default_connections() -> Connections:
+    """Return what `pool` and `acquire` use when no client is given: made once a process, from the environment."""
+    with _default_lock:
+        made = _default.get(0)
+        if made is None:
+            made = _default[0] = connections_to()
+        return made

@@ -1,0 +1,209 @@
+"""Connections: one process in one namespace on one server: its session, keeper and ports. It runs commands, no more.
+
+Invariant: nothing is opened before it is needed: a single errand uses one connection and no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import TypeVar
+
+import msgpack
+
+from semaphores.errors import ServerError, ServerUnavailable
+from semaphores.names import key_prefix
+from semaphores.scripts.call import Answer, pack_command, read_reply
+from semaphores.scripts.commands import Command, End
+from semaphores.scripts.compose import Script, call_script, read_script
+from semaphores.session.keeper import Keeper
+from semaphores.session.loops import LoopPort
+from semaphores.session.session import Session, Settings
+from semaphores.session.threads import PATIENCE, PAUSE, ThreadPort, ask_script
+from semaphores.transport.url import Endpoint
+from semaphores.transport.wire import ErrorReply, Wire
+
+__all__ = ["Connections"]
+
+T = TypeVar("T")
+
+ERRAND_TIMEOUT = 5.0  # seconds for one exchange of an errand
+
+
+class Connections:
+    """Everything between this process and its namespace."""
+
+    def __init__(self, endpoint: Endpoint, namespace: str, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self.namespace = namespace
+        self.settings = settings
+        self.prefix = key_prefix(namespace)
+        self._open()
+        _all.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Connections to namespace {self.namespace!r} on {self.endpoint.redacted}>"
+
+    def _open(self) -> None:
+        self.pid = os.getpid()
+        self.session = Session(self.settings)
+        self._threads: ThreadPort | None = None
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopPort] = weakref.WeakKeyDictionary()
+        self._keeper: Keeper | None = None
+        self._errands: Wire | None = None
+        self._errand_lock = Lock()
+        self._lock = Lock()
+
+    # for leases
+
+    def threads(self) -> ThreadPort:
+        """Return the port of this process's threads, the keeper running."""
+        if self._threads is None:
+            with self._lock:
+                self._threads = self._threads or ThreadPort(self.session, self.endpoint)
+        self._keep()
+        return self._threads
+
+    def loop(self) -> LoopPort:
+        """Return the port of the running asyncio loop, the keeper running."""
+        loop = asyncio.get_running_loop()
+        port = self._loops.get(loop)
+        if port is None:
+            with self._lock:
+                port = self._loops.setdefault(loop, LoopPort(self.session, self.endpoint))
+            self._keep()
+        return port
+
+    @property
+    def reached(self) -> bool:
+        """Whether any port ever reached the server."""
+        return bool(
+            self.session.epoch
+            or (self._threads and self._threads.reached)
+            or any(port.reached for port in list(self._loops.values()))
+        )
+
+    def _keep(self) -> None:
+        if self._keeper is None:
+            with self._lock:
+                if self._keeper is None:
+                    self._keeper = Keeper(self.session, self.endpoint)
+                    self._keeper.start()
+
+    # errands: one command or question, without a session of this process
+
+    def command(self, command: Command, patience: float = PATIENCE) -> Answer:
+        """Run one command in a session of its own, begun and ended in the same call. Raises ServerUnavailable."""
+
+        def exchange(wire: Wire) -> Answer:
+            packed = ask_script(wire, self.session.one_shot(command, wire.server), call_script())
+            if not isinstance(packed, bytes):
+                raise ServerError("the server answered a call with something else than a reply")
+            answer: Answer = read_reply(packed).answers[1]
+            return answer
+
+        return self._errand(exchange, patience)
+
+    def ask(self, question: Mapping[str, object], script: Script | None = None, patience: float = PATIENCE) -> Answer:
+        """Ask the reading script (or another) and return its reply. Raises ServerUnavailable."""
+        script = script or read_script()
+        words = (b"EVALSHA", script.sha, b"2", f"{self.prefix}meta".encode(), f"{self.prefix}never".encode())
+        data = pack_command(*words, msgpack.packb(dict(question)))
+
+        def exchange(wire: Wire) -> Answer:
+            packed = ask_script(wire, data, script)
+            reply: Answer = msgpack.unpackb(packed, strict_map_key=False) if isinstance(packed, bytes) else {}
+            return reply
+
+        return self._errand(exchange, patience)
+
+    def plain(self, *words: str, patience: float = PATIENCE) -> object:
+        """Run one plain command of the server (INFO, SCAN) and return its reply."""
+
+        def exchange(wire: Wire) -> object:
+            reply = wire.ask(*(word.encode() for word in words))
+            if isinstance(reply, ErrorReply):
+                raise ServerError(str(reply))
+            return reply
+
+        return self._errand(exchange, patience)
+
+    def _errand(self, exchange: Callable[[Wire], T], patience: float) -> T:
+        give_up = time.monotonic() + patience
+        with self._errand_lock:
+            while True:
+                try:
+                    if self._errands is None:
+                        self._errands = Wire(self.endpoint, self.prefix + "meta", ERRAND_TIMEOUT)
+                    return exchange(self._errands)
+                except ServerUnavailable:
+                    if self._errands is not None:
+                        self._errands.close()
+                        self._errands = None
+                    if time.monotonic() >= give_up:
+                        raise
+                    time.sleep(PAUSE)
+
+    # the end
+
+    def _end_session(self) -> None:
+        def exchange(wire: Wire) -> None:
+            sent = self.session.call([self.session.ledger.enter(End())], wire.server)
+            ask_script(wire, sent.data, call_script())
+
+        with contextlib.suppress(ServerError):  # its T ends it
+            self._errand(exchange, 0.0)
+
+    def close(self) -> None:
+        """Give back all that this process holds here, and close. Within 2 s."""
+        if self.pid != os.getpid():
+            return
+        if self._keeper is not None:
+            self._keeper.stop()
+            self._keeper = None
+        if self._threads is not None:
+            self._threads.close()
+        if self.session.begun:
+            self._end_session()
+        for port in list(self._loops.values()):
+            if not port.loop.is_closed():
+                port.abandon()
+        if self._errands is not None:
+            self._errands.close()
+        self._open()
+
+    def disown(self) -> None:
+        """In a forked child: the parent's leases are not ours; close our copies of its sockets first of all."""
+        if self._keeper is not None:
+            self._keeper.disown()
+        for port in (self._threads, *self._loops.values()):
+            if port is not None:
+                port.disown()
+        if self._errands is not None:
+            self._errands.close()
+        for holding in list(self.session.ledger.held.values()):
+            holding.lost = "it belongs to the process that this one was forked from"
+        self._open()
+
+
+_all: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for connections in list(_all):
+        connections.disown()
+
+
+def _leave() -> None:
+    for connections in list(_all):
+        connections.close()
+
+
+os.register_at_fork(after_in_child=_forked)
+atexit.register(_leave)

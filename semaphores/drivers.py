@@ -1,0 +1,250 @@
+"""Drivers: how a thread, an asyncio task and a trio task carry out the steps of an attempt. A page each.
+
+Only the socket call and the waiting differ; everything else is in `request`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from functools import lru_cache, partial
+from typing import Protocol, TypeVar
+
+import anyio
+import sniffio
+from anyio import to_thread
+
+from semaphores.connections import Connections
+from semaphores.errors import ServerUnavailable
+from semaphores.lease import Stake
+from semaphores.request import Attempt, Send, Step
+from semaphores.scripts.commands import Command
+from semaphores.session.ledger import Pending
+from semaphores.session.process import where, word_of
+
+__all__ = ["AsyncDriver", "LoopDriver", "ThreadDriver", "TrioDriver", "async_driver"]
+
+T = TypeVar("T")
+RETRY = 0.1  # seconds between two tries to connect
+
+
+@lru_cache(maxsize=4096)
+def holder_word(pid: int, task: str) -> str:
+    """Return who holds, as one word: HOST:PID:TASK."""
+    return word_of(f"{where()}:{pid}:{task}")
+
+
+class ThreadDriver:
+    """Carries out steps in a thread."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self._woken = threading.Event()
+
+    def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+        """Run an attempt; whatever interrupts it leaves nothing behind."""
+        port = self.connections.threads()
+        attempt = make(self._woken.set, holder_word(self.connections.pid, threading.current_thread().name))
+        try:
+            return self._drive(attempt.run())
+        except BaseException:
+            attempt.abandon(port.post)
+            raise
+
+    def _drive(self, steps: Generator[Step, None, T]) -> T:
+        port = self.connections.threads()
+        try:
+            while True:
+                step = next(steps)
+                if isinstance(step, Send):
+                    port.run(step.pending, step.give_up)
+                else:
+                    self._woken.wait(None if step.until is None else max(0.0, step.until - time.monotonic()))
+                    self._woken.clear()
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def hand_over(self, command: Command) -> None:
+        """Send a command whose reply nobody waits for."""
+        self.connections.threads().post(command)
+
+    def finish(self, command: Command) -> None:
+        """Send a command and wait for its answer, as long as the server can be reached."""
+        answered = threading.Event()
+        pending = self.connections.session.ledger.enter(command, lambda _: answered.set())
+        self.connections.threads().run(pending, time.monotonic() + self.connections.session.deadline.ttl)
+        answered.wait(self.connections.session.deadline.ttl)
+
+
+class AsyncDriver(Protocol):
+    """What the async drivers have in common."""
+
+    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+        """Run an attempt; whatever interrupts it leaves nothing behind."""
+
+    def hand_over(self, command: Command) -> None:
+        """Send a command whose reply nobody waits for."""
+
+    async def finish(self, command: Command) -> None:
+        """Send a command and wait for its answer, as long as the server can be reached."""
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Run a callback in the loop, from any thread."""
+
+
+def async_driver(connections: Connections) -> AsyncDriver:
+    """Return the driver for the running event loop."""
+    if sniffio.current_async_library() == "trio":
+        return TrioDriver(connections)
+    return LoopDriver(connections)
+
+
+class LoopDriver:
+    """Carries out steps in an asyncio task."""
+
+    __slots__ = ("_future", "_thread", "_woken", "connections", "port")
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.port = connections.loop()
+        self._thread = threading.get_ident()
+        self._future: asyncio.Future[None] | None = None
+        self._woken = False
+
+    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+        """Run an attempt; whatever interrupts it leaves nothing behind."""
+        task = asyncio.current_task()
+        attempt = make(self._wake, holder_word(self.connections.pid, task.get_name() if task else "loop"))
+        try:
+            steps = attempt.run()
+            while True:
+                step = next(steps)
+                if isinstance(step, Send):
+                    if self.port.ready:
+                        self.port.post(step.pending)
+                    else:
+                        await self._connect_and_post(step.pending, step.give_up)
+                else:
+                    await self._wait(step.until)
+        except StopIteration as stop:
+            stake: Stake = stop.value
+            return stake
+        except BaseException:
+            attempt.abandon(self.hand_over)
+            raise
+
+    async def _connect_and_post(self, pending: Pending, give_up: float) -> None:
+        while not self.port.ready:
+            reached = self.connections.reached
+            if reached and not self.port.may_try:
+                break
+            try:
+                await self.port.connect()
+            except ServerUnavailable:
+                if reached:
+                    break  # the keeper sends it until the server is back
+                if time.monotonic() >= give_up:
+                    raise
+                await asyncio.sleep(RETRY)
+        if self.port.ready:
+            self.port.post(pending)
+        else:
+            pending.sent = None
+            self.connections.session.on_trouble()
+
+    def _wake(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._set()
+        else:
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                self.port.loop.call_soon_threadsafe(self._set)
+
+    def _set(self) -> None:
+        self._woken = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    async def _wait(self, until: float | None) -> None:
+        if not self._woken:
+            loop = self.port.loop
+            self._future = loop.create_future()
+            timer = None if until is None else loop.call_later(max(0.0, until - time.monotonic()), self._set)
+            try:
+                await self._future
+            finally:
+                self._future = None
+                if timer is not None:
+                    timer.cancel()
+        self._woken = False
+
+    def hand_over(self, command: Command) -> None:
+        """Send a command whose reply nobody waits for."""
+        self.port.hand_over(command)
+
+    async def finish(self, command: Command) -> None:
+        """Send a command and wait for its answer, as long as the server can be reached."""
+        pending = self.connections.session.ledger.enter(command, lambda _: self._wake())
+        await self._connect_and_post(pending, time.monotonic())
+        await self._wait(time.monotonic() + self.connections.session.deadline.ttl)
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Run a callback in the loop, from any thread."""
+        with suppress(RuntimeError):
+            self.port.loop.call_soon_threadsafe(callback)
+
+
+class TrioDriver:
+    """Carries out steps in a trio task: its commands go through the threads' connection, from worker threads."""
+
+    def __init__(self, connections: Connections) -> None:
+        from trio.lowlevel import current_task, current_trio_token
+
+        self.connections = connections
+        self._token = current_trio_token()
+        self._holder = holder_word(connections.pid, current_task().name)
+        self._woken = anyio.Event()
+
+    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+        """Run an attempt; whatever interrupts it leaves nothing behind."""
+        attempt = make(partial(self.soon, self._wake), self._holder)
+        port = self.connections.threads()
+        try:
+            steps = attempt.run()
+            while True:
+                step = next(steps)
+                if isinstance(step, Send):
+                    await to_thread.run_sync(port.run, step.pending, step.give_up, abandon_on_cancel=True)
+                else:
+                    await self._wait(step.until)
+        except StopIteration as stop:
+            stake: Stake = stop.value
+            return stake
+        except BaseException:
+            attempt.abandon(port.post)
+            raise
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    async def _wait(self, until: float | None) -> None:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        with anyio.move_on_after(left):
+            await self._woken.wait()
+        self._woken = anyio.Event()
+
+    def hand_over(self, command: Command) -> None:
+        """Send a command whose reply nobody waits for."""
+        self.connections.threads().post(command)
+
+    async def finish(self, command: Command) -> None:
+        """Send a command and wait for its answer, as long as the server can be reached."""
+        await to_thread.run_sync(ThreadDriver(self.connections).finish, command)
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Run a callback in the loop, from any thread."""
+        with suppress(RuntimeError):
+            self._token.run_sync_soon(callback)

@@ -1,0 +1,186 @@
+"""Lease: what a granted request gives its holder, and what it lends to those who ask for the same inside it.
+
+Invariants: a slot is lent to one borrower at a time; a lease is given back when its holder and its last borrower have
+left; look-up never finds a lease that its holder has left.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from threading import Lock
+
+from semaphores.errors import LeaseLost, UsageError
+from semaphores.session.ledger import Holding
+from semaphores.session.session import Session
+from semaphores.wording import readable
+
+__all__ = ["AsyncLease", "Lease", "Loan", "Stake", "chain"]
+
+
+class Loan:
+    """Slots asked of an enclosing lease, of one limit. `outcome` is there when they are lent."""
+
+    __slots__ = ("count", "limit", "outcome", "stake", "wake")
+
+    def __init__(self, stake: Stake, limit: str, count: int, wake: Callable[[], None]) -> None:
+        self.stake, self.limit, self.count, self.wake = stake, limit, count, wake
+        self.outcome: Loan | None = None
+
+
+class Stake:
+    """What one `with` has: slots by limit, its own from the server, or borrowed from the `with` around it."""
+
+    def __init__(self, session: Session, holding: Holding | None, own: Mapping[str, int], loans: tuple[Loan, ...]) -> None:
+        self.session = session
+        self.holding = holding  # None: everything is borrowed
+        self.loans = loans
+        self.slots: dict[str, int] = {**own, **{loan.limit: loan.count for loan in loans}}
+        self.left = False  # by its holder
+        self._free = dict(self.slots)
+        self._borrowers = 0
+        self._lock = Lock()
+        self._line: deque[Loan] = deque()
+
+    @property
+    def shown(self) -> Holding:
+        """The lease behind it: its own, or the lender's."""
+        return self.holding if self.holding is not None else self.loans[0].stake.shown
+
+    def holdings(self) -> list[Holding]:
+        """Return every lease that it rests on."""
+        found = [self.holding] if self.holding is not None else []
+        for loan in self.loans:
+            found += loan.stake.holdings()
+        return found
+
+    def lost_error(self) -> LeaseLost | None:
+        """Return why it is not certainly held now; None if it is."""
+        for holding in self.holdings():
+            error = self.session.lost_error(holding)
+            if error is not None:
+                return error
+        return None
+
+    def lend(self, loan: Loan) -> None:
+        """Lend slots now, or when those who have them now return them."""
+        if loan.count > self.slots[loan.limit]:
+            raise UsageError(
+                f"{readable(loan.limit)}: {loan.count} slots asked for inside a lease that has"
+                f" {self.slots[loan.limit]}; take them all in the outer one"
+            )
+        with self._lock:
+            if not self._line and self._free[loan.limit] >= loan.count:
+                self._give(loan)
+            else:
+                self._line.append(loan)
+
+    def _give(self, loan: Loan) -> None:
+        self._free[loan.limit] -= loan.count
+        self._borrowers += 1
+        loan.outcome = loan
+
+    def take_back(self, loan: Loan) -> bool:
+        """Return slots, or leave the line; True when this was the last and the lease is to be given back."""
+        woken = []
+        with self._lock:
+            if loan.outcome is None:
+                self._line.remove(loan)
+            else:
+                loan.outcome = None
+                self._free[loan.limit] += loan.count
+                self._borrowers -= 1
+            while self._line and self._free[self._line[0].limit] >= self._line[0].count:
+                following = self._line.popleft()
+                self._give(following)
+                woken.append(following)
+            over = self.left and self._borrowers == 0 and not self._line
+        for following in woken:
+            following.wake()
+        return over
+
+    def leave(self) -> bool:
+        """Note that its holder left; True when nobody borrows from it, so that it is to be given back."""
+        with self._lock:
+            if self.left:
+                return False
+            self.left = True
+            return self._borrowers == 0 and not self._line
+
+
+chain: ContextVar[tuple[Stake, ...]] = ContextVar("semaphores_chain", default=())
+
+
+class _LeaseBase:
+    """What sync and async leases have in common."""
+
+    def __init__(self, stake: Stake, give_back: Callable[[Stake], None]) -> None:
+        self._stake = stake
+        self._give_back = give_back
+
+    def __repr__(self) -> str:
+        state = "LOST" if self.lost else "RELEASED" if self._stake.left else f"{self.remaining:.1f} s left"
+        return f"<{type(self).__name__} {self.id} {self.limits}, {state}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(
+            "a lease belongs to the process that acquired it and cannot be pickled: acquire inside the other process"
+        )
+
+    @property
+    def id(self) -> str:
+        """The lease's id, SESSION/N; inside a borrowed one, the lender's."""
+        return self._stake.shown.id
+
+    @property
+    def token(self) -> int:
+        """The fencing token: higher than that of every earlier lease of this namespace."""
+        return int(self._stake.shown.token)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Slots by limit name."""
+        return dict(self._stake.slots)
+
+    @property
+    def since(self) -> datetime:
+        """When it was granted."""
+        return datetime.fromtimestamp(self._stake.shown.since, UTC)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which it is certainly held even if the server is never heard of again. Reads the clock."""
+        return 0.0 if self.lost else self._stake.session.deadline.left()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is not certainly held any more. Reads the clock."""
+        return self._stake.lost_error() is not None
+
+    def guard(self) -> None:
+        """Raise LeaseLost unless the lease is certainly held now. Call it before each effect that must not be doubled."""
+        error = self._stake.lost_error()
+        if error is not None:
+            raise error
+
+
+class Lease(_LeaseBase):
+    """Slots held by a thread."""
+
+    def release(self) -> None:
+        """Give the slots back and wait until the server has answered. Releasing twice does nothing."""
+        self._give_back(self._stake)
+
+
+class AsyncLease(_LeaseBase):
+    """Slots held by a task."""
+
+    def __init__(self, stake: Stake, give_back: Callable[[Stake], None], finish: Callable[[Stake], object]) -> None:
+        super().__init__(stake, give_back)
+        self._finish = finish
+
+    async def release(self) -> None:
+        """Give the slots back and wait until the server has answered. Releasing twice does nothing."""
+        await self._finish(self._stake)  # type: ignore[misc]

@@ -1,0 +1,169 @@
+"""Request: an acquire from its first command to a stake, written once as a generator, driven by threads and by loops.
+
+It ends in one of four ways: granted, timed out, cancelled, or its session lost (then it is sent again by itself). Whatever
+of it is half done when it ends otherwise is given back: `abandon` leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+
+from semaphores.errors import AcquireTimeout, SemaphoresError
+from semaphores.lease import Loan, Stake
+from semaphores.names import encode_needs
+from semaphores.scripts.answers import timeout_of
+from semaphores.scripts.call import Answer
+from semaphores.scripts.commands import Cancel, Command, Release
+from semaphores.session.ledger import Awaiting, Holding, Pending
+from semaphores.session.session import Session
+from semaphores.session.threads import PATIENCE
+
+__all__ = ["Attempt", "Demand", "Send", "Step", "Wait", "settle"]
+
+LAST_WORD = 1.0  # seconds to wait for the answer that says what blocked a request that timed out
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a caller asks for: slots by limit name, in the order in which limits are tried."""
+
+    needs: Mapping[str, int]
+    timeout: float | None = None  # seconds; None: for ever
+    priority: int = 0
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a command. `give_up`: when to stop trying a server that was never reached, on the monotonic clock."""
+
+    pending: Pending
+    give_up: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until woken, or until a moment on the monotonic clock."""
+
+    until: float | None
+
+
+Step = Send | Wait
+Steps = Generator[Step, None, None]
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One attempt to meet a demand."""
+
+    session: Session
+    demand: Demand
+    holder: str
+    stakes: tuple[Stake, ...]  # of the call chain, outermost first
+    wake: Callable[[], None]
+    started: float = field(default_factory=time.monotonic)
+    request: Awaiting | None = None
+    loans: list[Loan] = field(default_factory=list)
+
+    @property
+    def until(self) -> float | None:
+        """When waiting ends, on the monotonic clock."""
+        return None if self.demand.timeout is None else self.started + self.demand.timeout
+
+    def run(self) -> Generator[Step, None, Stake]:
+        """Borrow what the call chain holds, ask the server for the rest, all or nothing."""
+        needs = self.demand.needs
+        if self.stakes:
+            yield from self._borrow()
+            borrowed = {loan.limit for loan in self.loans}
+            needs = {limit: count for limit, count in needs.items() if limit not in borrowed}
+        holding = (yield from self._ask(needs)) if needs else None
+        return Stake(self.session, holding, needs, tuple(self.loans))
+
+    def abandon(self, post: Callable[[Command], None]) -> None:
+        """Give back whatever was granted, lent or asked for."""
+        request = self.request
+        if request is not None:
+            if self.session.give_up(request):
+                post(Cancel(request.n))
+            elif isinstance(request.outcome, Holding) and self.session.let_go(request.outcome):
+                post(Release(request.outcome.n, request.outcome.token))
+        for loan in self.loans:
+            if loan.stake.take_back(loan):
+                settle(loan.stake, post)
+
+    def _lender(self, limit: str) -> Stake | None:
+        for stake in reversed(self.stakes):
+            if not stake.left and limit in stake.slots:
+                return stake
+        return None
+
+    def _borrow(self) -> Steps:
+        for stake in self.stakes:
+            error = None if stake.left else stake.lost_error()
+            if error is not None:
+                raise error
+        for limit, count in self.demand.needs.items():
+            stake = self._lender(limit)
+            if stake is None:
+                continue
+            loan = Loan(stake, limit, count, self.wake)
+            stake.lend(loan)
+            self.loans.append(loan)
+            while loan.outcome is None:
+                if not self.demand.blocking or self._late():
+                    used = stake.slots[limit]
+                    raise AcquireTimeout(limit, used=used, capacity=used, waited=time.monotonic() - self.started)
+                yield Wait(self.until)
+
+    def _late(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
+
+    def _ask(self, needs: Mapping[str, int]) -> Generator[Step, None, Holding]:
+        demand = self.demand
+        request = Awaiting(encode_needs(needs), self.holder, demand.priority, self.wake, not demand.blocking)
+        self.request = request
+        patience = PATIENCE if demand.timeout is None else min(PATIENCE, demand.timeout)
+        yield Send(self.session.ask_for(request), self.started + patience)
+        until = self.until if demand.blocking else self.started + PATIENCE
+        while request.outcome is None:
+            if until is not None and time.monotonic() >= until:
+                yield from self._time_out(request)
+                break
+            yield Wait(until)
+        if isinstance(request.outcome, Holding):
+            return request.outcome
+        if isinstance(request.outcome, SemaphoresError):
+            raise request.outcome
+        raise AcquireTimeout(next(iter(needs)), waited=time.monotonic() - self.started, unanswered=True)
+
+    def _time_out(self, request: Awaiting) -> Steps:
+        """Cancel, and raise with what the answer says blocked it. A grant that came first stands."""
+        if not self.session.give_up(request):
+            return
+        self.request = None
+        last: list[Answer] = []
+
+        def deliver(answer: Answer) -> None:
+            last.append(answer)
+            self.wake()
+
+        waited = time.monotonic() - self.started
+        give_up = time.monotonic() + LAST_WORD
+        yield Send(self.session.ledger.enter(Cancel(request.n, explain=True), deliver), give_up)
+        while not last and time.monotonic() < give_up:
+            yield Wait(give_up)
+        if last and "limit" in last[0]:
+            raise timeout_of(last[0], waited)
+
+
+def settle(stake: Stake, post: Callable[[Command], None]) -> None:
+    """Give back what a stake has, to the server or to its lenders, once its holder and all borrowers have left."""
+    holding = stake.holding
+    if holding is not None and stake.session.let_go(holding):
+        post(Release(holding.n, holding.token))
+    for loan in stake.loans:
+        if loan.stake.take_back(loan):
+            settle(loan.stake, post)

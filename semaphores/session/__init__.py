@@ -1,0 +1,1 @@
+"""Session: one process in one namespace. Its books, its deadline, its heartbeat; nothing else knows of heartbeats."""

@@ -1,0 +1,251 @@
+"""Loops: the port of one asyncio event loop: a connection whose replies arrive as callbacks, so it needs no task of its own.
+
+The flush is queued behind the wake-ups that a reply caused: all tasks run first, then one call carries what they want.
+Two calls in flight let client and server work at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+import hiredis
+from anyio import to_thread
+
+from semaphores.errors import ServerError, ServerUnavailable
+from semaphores.scripts.call import Trouble, pack_command, read_reply, trouble_of
+from semaphores.scripts.commands import Command
+from semaphores.scripts.compose import call_script, locate, relief_script
+from semaphores.session.ledger import Pending
+from semaphores.session.session import Sent, Session
+from semaphores.session.threads import out_of_memory, refuse
+from semaphores.transport.find import async_connection_to, find
+from semaphores.transport.url import Endpoint
+from semaphores.transport.wire import server_id_in
+
+__all__ = ["LoopPort"]
+
+IN_FLIGHT = 2  # calls
+CALL_SIZE = 64  # commands in a call while others are in flight; measured best between 50 and 100
+
+
+class _Replies(asyncio.Protocol):
+    """Feeds what arrives to a port."""
+
+    def __init__(self, port: LoopPort) -> None:
+        self._port = port
+
+    def data_received(self, data: bytes) -> None:
+        self._port.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._port.connection_lost(self)
+
+
+class LoopPort:
+    """Sends commands of one session for the tasks of one asyncio loop. Used from that loop only."""
+
+    def __init__(self, session: Session, endpoint: Endpoint) -> None:
+        self.session = session
+        self.endpoint = endpoint
+        self.loop = asyncio.get_running_loop()
+        self.server = ""
+        self.reached = False
+        self._transport: asyncio.WriteTransport | None = None
+        self._protocol: _Replies | None = None
+        self._opened: object = None
+        self._reader = hiredis.Reader()
+        self._queue: deque[Pending] = deque()
+        self._flight: deque[Sent | asyncio.Future[object]] = deque()
+        self._flushing = False
+        self._connecting: asyncio.Lock | None = None
+        self._epoch = 0
+        self._tried = 0.0
+
+    def __repr__(self) -> str:
+        state = "open" if self._transport else "closed"
+        return f"<LoopPort {state}, {len(self._queue)} queued, {len(self._flight)} calls in flight>"
+
+    @property
+    def ready(self) -> bool:
+        """Whether commands can be posted without connecting first."""
+        return self._transport is not None and self.session.epoch <= (self._epoch or self.session.epoch)
+
+    def post(self, pending: Pending) -> None:
+        """Queue a command; it goes out behind whatever this turn of the loop still does."""
+        pending.sent = time.monotonic()
+        self._queue.append(pending)
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def hand_over(self, command: Command) -> None:
+        """Queue a command that nobody waits for."""
+        self.post(self.session.ledger.enter(command))
+
+    async def connect(self) -> None:
+        """Open the connection. Raises ServerUnavailable."""
+        if self._connecting is None:
+            self._connecting = asyncio.Lock()
+        async with self._connecting:
+            if self.ready:
+                return
+            self.disconnect()
+            self._tried = time.monotonic()
+            found = await to_thread.run_sync(find, self.endpoint, self.session.settings.prefix + "meta")
+            connection = await async_connection_to(self.endpoint, found)
+            # redis-py opens it, and would close it with its last reference; from here on replies are read past its parser
+            self._opened = connection
+            transport = cast(asyncio.Transport, connection._writer.transport)
+            self._reader = hiredis.Reader()
+            self._protocol = _Replies(self)
+            transport.set_protocol(self._protocol)
+            transport.resume_reading()
+            self._transport = transport
+            info = await self._ask(b"INFO", b"server")
+            self.server = server_id_in(info) if isinstance(info, bytes) else ""
+            self._epoch, self.reached = 0, True
+
+    @property
+    def may_try(self) -> bool:
+        """Whether the last try to connect is long enough ago for another one to be worth its time."""
+        return time.monotonic() - self._tried > 0.2
+
+    def disconnect(self) -> None:
+        """Close the connection; what was on its way goes again under the same numbers."""
+        transport, self._transport, self._protocol = self._transport, None, None
+        if transport is not None:
+            transport.close()
+        flight, self._flight = self._flight, deque()
+        broken = list(self._queue)
+        for one in flight:
+            if isinstance(one, Sent):
+                broken += one.items
+            elif not one.done():
+                one.set_exception(ServerUnavailable(f"{self.endpoint.redacted} closed the connection"))
+        self._queue.clear()
+        for item in broken:
+            item.sent = None
+        if broken:
+            self.session.on_trouble()
+
+    async def aclose(self) -> None:
+        """Send what was handed over, wait for its replies, and close."""
+        if self._transport is not None:
+            self._flush()
+            try:
+                await self._ask(b"PING")
+            except ServerUnavailable:
+                pass  # the session's T ends what the server did not hear
+        self.disconnect()
+
+    def abandon(self) -> None:
+        """Close the connection from outside its loop: the process or the client ends."""
+        transport, self._transport, self._protocol = self._transport, None, None
+        if transport is not None:
+            with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
+                self.loop.call_soon_threadsafe(transport.close)
+
+    def disown(self) -> None:
+        """In a forked child: close this process's copy of the socket, and nothing else."""
+        transport, self._transport, self._protocol = self._transport, None, None
+        held = transport.get_extra_info("socket") if transport is not None else None
+        if held is not None:
+            os.close(held.fileno())
+
+    async def _ask(self, *words: bytes) -> object:
+        if self._transport is None:
+            raise ServerUnavailable(f"{self.endpoint.redacted} closed the connection")
+        answer: asyncio.Future[object] = self.loop.create_future()
+        self._flight.append(answer)
+        self._transport.write(pack_command(*words))
+        return await answer
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._transport is None or not self._queue:
+            return
+        if not self.ready:
+            self.disconnect()  # of an older epoch: it may lead to a server that is primary no more
+            return
+        queue = self._queue
+        while queue and len(self._flight) < IN_FLIGHT:
+            items = [queue.popleft() for _ in range(min(len(queue), CALL_SIZE))]
+            sent = self.session.call(items, self.server)
+            moment = time.monotonic()
+            for item in items:
+                item.sent = moment
+            self._flight.append(sent)
+            self._transport.write(sent.data)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what arrived; called by the transport."""
+        self._reader.feed(data)
+        reply = self._reader.gets()
+        while reply is not False:
+            self._replied(reply)
+            reply = self._reader.gets()
+        if self._queue and not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def connection_lost(self, protocol: asyncio.Protocol) -> None:
+        """Note that the connection is gone; called by the transport."""
+        if protocol is self._protocol:
+            self.disconnect()
+
+    def _replied(self, reply: object) -> None:
+        if not self._flight:
+            return
+        sent = self._flight.popleft()
+        if isinstance(sent, asyncio.Future):
+            if not sent.done():
+                sent.set_result(reply)
+        elif isinstance(reply, bytes):
+            self._received(sent, reply)
+        elif isinstance(reply, hiredis.ReplyError):
+            self._trouble(sent, str(reply))
+
+    def _received(self, sent: Sent, packed: bytes) -> None:
+        reply = read_reply(packed)
+        self._epoch = reply.epoch
+        if not self.session.receive(sent, reply):
+            self._queue.extendleft(reversed(sent.items))
+        if reply.more:
+            self.session.on_trouble()
+
+    def _trouble(self, sent: Sent, error: str) -> None:
+        trouble = trouble_of(error)
+        if trouble is Trouble.LOAD:
+            self._load(call_script().text)
+            self._again(sent.items)
+        elif trouble is Trouble.MEMORY:
+            self._relieve(sent.items)
+        elif trouble is Trouble.FATAL:
+            refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
+        else:
+            self._again(sent.items)
+            self.disconnect()  # the keeper sends them until the server is itself again
+
+    def _again(self, items: Sequence[Pending]) -> None:
+        self._queue.extendleft(reversed(items))
+
+    def _load(self, text: bytes) -> None:
+        if self._transport is not None:
+            self._flight.append(self.loop.create_future())
+            self._transport.write(pack_command(b"SCRIPT", b"LOAD", text))
+
+    def _relieve(self, items: Sequence[Pending]) -> None:
+        refuse(self.session, [item for item in items if item.command.admits], out_of_memory())
+        giving = [item for item in items if not item.command.admits]
+        if giving and self._transport is not None:
+            script = relief_script()
+            self._load(script.text)
+            sent = self.session.call(giving, self.server, script=script)
+            self._flight.append(sent)
+            self._transport.write(sent.data)

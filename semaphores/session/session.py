@@ -1,0 +1,374 @@
+"""Session: what a call carries and what its reply changes. No socket and no thread of its own: ports and the keeper
+bring calls and replies, from any thread.
+
+Invariants: D is renewed from the send time of acknowledged calls only; a session past D is never renewed, its process
+begins another; a grant belongs to its waiter from the moment it is handed over, and one that nobody awaits is given back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import RLock
+
+from semaphores.errors import LeaseLost, Refused, SemaphoresError
+from semaphores.scripts.answers import error_of
+from semaphores.scripts.call import Answer, Header, Reply, build
+from semaphores.scripts.commands import Acquire, Beat, Begin, Command, End, Reassert, Release, encode
+from semaphores.scripts.compose import Script, call_script
+from semaphores.session.deadline import Deadline, suspend_clock
+from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
+from semaphores.session.process import host_key, my_pids, new_session_id, program, where
+from semaphores.wording import readable
+
+__all__ = ["Sent", "Session", "Settings"]
+
+LONGEST_UNKNOWN = 10.0  # seconds: the T that holders may have whom a caller never heard of, or its own if longer
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session is configured with. Spans in seconds."""
+
+    prefix: str
+    ttl: float = 10.0
+    w: float = 0.0  # how long an old primary may still acknowledge
+    init: bool = False  # the caller knows that this server never had the namespace
+    calm: bool = False  # the server is the embedded one and was stopped in order
+    clock: Callable[[], float] = suspend_clock
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """One call on its way."""
+
+    data: bytes
+    session: str
+    at: float  # on the deadline's clock
+    items: Sequence[Pending]
+    begin: bool
+    commands: Sequence[Command] = ()  # beats and the like, in front of the items, without N
+
+
+class Session:
+    """The state of one process in one namespace. When it is lost, it goes on under another id, without its leases."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.deadline = Deadline(settings.ttl, settings.clock)
+        self.epoch = 0
+        self.clock = 0
+        self.config = 0
+        self.grace_until: float | None = None  # on the monotonic clock
+        self.listening = False  # whether pushed grants can reach it
+        self._told: set[str] = set()  # needs whose limits the server was asked for
+        self.limits: dict[str, dict[str, str | int]] = {}  # capacities and origins of what it holds, to re-assert
+        self.neighbours: dict[str, str] = {}  # other sessions of this host and their pids
+        self.unlimited: set[str] = set()  # pools without a limit, as grants told
+        self.on_trouble: Callable[[], None] = lambda: None  # something waits for the keeper's next call
+        self.on_unlimited: Callable[[str], None] = lambda limit: None
+        self._replaces: str | None = None
+        self._state = RLock()  # replies, grants and the end of a session come from several threads
+        self._begin_anew()
+
+    def __repr__(self) -> str:
+        state = "LIVE" if self.deadline.started and not self.deadline.past() else "LOST" if self.begun else "NEW"
+        return f"<Session {self.id} {state}, {len(self.ledger.held)} leases, {self.deadline.left():.1f} s left>"
+
+    def _begin_anew(self) -> None:
+        self.id = new_session_id()
+        self.begun = False
+        self.returning = False
+        self.ledger = Ledger(self.id)
+        self.deadline.forget()
+
+    # what a call carries
+
+    def call(
+        self, items: Sequence[Pending], server: str, commands: Sequence[Command] = (), script: Script | None = None,
+        mark: int | None = None,
+    ) -> Sent:
+        """Return a call that carries these commands, behind `begin` while the session has not begun."""
+        begin = not self.begun
+        sent_at = self.deadline.now()
+        header = self._header(self.id, self.ledger.mark() if mark is None else mark, server)
+        unanswered = self.ledger.unanswered
+        items = [item for item in items if unanswered.get(item.n) is item]  # not those of a session that is over
+        encoded = [item.encoded for item in items]
+        if commands:
+            encoded = [*(encode(command, 0) for command in commands), *encoded]
+        if begin:
+            encoded.insert(0, encode(self._begin(), 0))
+        data = build(script or call_script(), self.settings.prefix, header, encoded)
+        return Sent(data, self.id, sent_at, items, begin, commands)
+
+    def one_shot(self, command: Command, server: str) -> bytes:
+        """Return a call that begins a session of its own, runs one command and ends it."""
+        header = self._header(new_session_id(), 1, server)
+        commands = [encode(self._begin(), 1), encode(command, 1), encode(End(), 2)]
+        return build(call_script(), self.settings.prefix, header, commands)
+
+    def _header(self, session: str, mark: int, server: str) -> Header:
+        settings, known = self.settings, self.epoch > 0
+        return Header(
+            session,
+            mark,
+            server,
+            self.epoch,
+            self.clock,
+            self.deadline.ttl,
+            self.deadline.ttl if known else max(LONGEST_UNKNOWN, settings.ttl),
+            not self.deadline.past(),
+            settings.init,
+            settings.calm,
+            settings.w,
+        )
+
+    def _begin(self) -> Begin:
+        return Begin(
+            host_key(), where(), program(), my_pids(), self.settings.ttl, self._replaces, True if self.returning else None
+        )
+
+    def beat_call(self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending]) -> Sent:
+        """Return a beat: all that the session holds and awaits, with commands that want sending again."""
+        mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
+        return self.call(items, server, beats, mark=mark)
+
+    # what a reply changes
+
+    def receive(self, sent: Sent, reply: Reply) -> bool:
+        """Take in the reply to a call. False when its commands were not run and want to be sent again."""
+        with self._state:
+            return self._receive(sent, reply)
+
+    def _receive(self, sent: Sent, reply: Reply) -> bool:
+        if sent.session != self.id:
+            return True  # of a session that is over: its books are closed
+        if self.deadline.past():
+            self.over("its deadline passed before the server answered")
+            return True
+        if (reply.epoch, reply.clock) > (self.epoch, self.clock):
+            new_epoch = self.epoch not in (0, reply.epoch)
+            self.epoch, self.clock = reply.epoch, reply.clock
+            if new_epoch:
+                self.on_trouble()
+        self.grace_until = None if reply.grace is None else time.monotonic() + reply.grace
+        if reply.lost:
+            return self._lost(reply)
+        answers = reply.answers
+        if sent.begin:
+            if not self._begun(answers[0]):
+                return True
+            answers = answers[1:]
+        self.deadline.renew(sent.at)
+        for command, answer in zip(sent.commands, answers, strict=False):
+            if isinstance(command, Beat):
+                self._compared(answer, reply.grace is not None)
+        answers = answers[len(sent.commands) :] if sent.commands else answers
+        self.ledger.answered(sent.items)
+        for item, answer in zip(sent.items, answers, strict=True):
+            if item.deliver is not None:
+                item.deliver(answer)
+        for grant in reply.granted:
+            self.grant(grant.n, grant.token)
+        return True
+
+    def _begun(self, answer: Answer) -> bool:
+        if answer["answer"] != "begun":
+            self.over(str(answer.get("reason", "the server did not begin it")))
+            return False
+        ttl = float(str(answer["ttl"]))
+        longest = max(LONGEST_UNKNOWN, self.settings.ttl)
+        if ttl > longest:
+            self._refuse_all(
+                Refused(
+                    f"this namespace has a ttl of {ttl:g} s, more than the {longest:g} s that this client takes for the"
+                    f" longest: set SEMAPHORES_TTL={ttl:g} or connect(ttl={ttl:g})"
+                )
+            )
+            return False
+        self.deadline.adopt(ttl)
+        self.begun, self.returning = True, False
+        return True
+
+    def _lost(self, reply: Reply) -> bool:
+        if reply.grace is not None and not self.deadline.past() and self.begun:
+            self.begun, self.returning = False, True  # lost with the data: it comes back under its own name
+            self.on_trouble()
+            return False
+        self.over("the server does not know its session any more")
+        return True
+
+    def grant(self, n: int, token: str) -> None:
+        """Hand slots to the request that awaits them; give them back when nobody does, or too late."""
+        with self._state:
+            self._grant(n, token)
+
+    def _grant(self, n: int, token: str) -> None:
+        if n in self.ledger.held:
+            return
+        if self.deadline.past():
+            self.over("its deadline passed before a grant arrived")
+            return
+        request = self.ledger.granted(n, token, time.time())
+        if request is None:
+            self.send_later(Release(n, token))
+            return
+        if request.needs not in self._told:
+            self._told.add(request.needs)
+            self.config = 0  # the next beat brings the capacities of its limits
+        request.wake()
+
+    def fail(self, n: int, error: SemaphoresError) -> None:
+        """Give a request an error for its outcome."""
+        request = self.ledger.settled(n, error)
+        if request is not None:
+            request.wake()
+
+    def revoke(self, n: int, by: str) -> None:
+        """Take a lease away by force, and tell the server that its holder knows."""
+        holding = self.ledger.held.get(n)
+        if holding is not None and self.ledger.let_go(holding):
+            holding.lose(f"it was released by force by {by}")
+            self.send_later(Release(n, holding.token))
+
+    def ask_for(self, request: Awaiting) -> Pending:
+        """Enter a request into the books; returns the command to send."""
+
+        def deliver(answer: Answer) -> None:
+            self._asked(request, answer)
+
+        return self.ledger.enter_request(request, deliver)
+
+    def give_up(self, request: Awaiting) -> bool:
+        """Stop awaiting a request; False when it has its outcome already."""
+        with self._state:
+            return self.ledger.give_up(request)
+
+    def let_go(self, holding: Holding) -> bool:
+        """Stop holding a lease; False when it was not held any more."""
+        with self._state:
+            return holding.session == self.id and self.ledger.let_go(holding)
+
+    def _asked(self, request: Awaiting, answer: Answer) -> None:
+        kind = answer["answer"]
+        if kind == "granted":
+            limit = answer.get("unlimited")
+            if limit is not None and limit not in self.unlimited:
+                self.unlimited.add(str(limit))
+                self.on_unlimited(str(limit))
+            self.grant(request.n, str(answer["token"]))
+        elif kind == "waits":
+            request.order = str(answer["order"])
+            request.blocked_by = str(answer.get("limit", "")) or None
+            if not self.listening:
+                self.on_trouble()  # the wake connection opens with the first that waits, followed at once by a beat
+        elif kind != "over":
+            self.fail(request.n, error_of(answer))
+
+    def send_later(self, command: Command) -> None:
+        """Enter a command that nobody waits for; the keeper's next call takes it along."""
+        self.ledger.enter(command).sent = None
+        self.on_trouble()
+
+    def _compared(self, answer: Answer, grace: bool) -> None:
+        if answer["answer"] != "beat":
+            return
+        for granted in _maps(answer.get("granted")):
+            self.grant(int(str(granted["n"])), str(granted["token"]))
+        for revoked in _maps(answer.get("revoked")):
+            self.revoke(int(str(revoked["n"])), str(revoked["by"]))
+        self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
+        self.config = int(str(answer["config"]))
+        for name, told in _map(answer.get("limits")).items():
+            self.limits[str(name)] = {"limit": str(name), **{k: str(v) for k, v in _map(told).items()}}
+        again = [int(str(n)) for n in _list(answer.get("reassert"))]
+        if again:
+            self._reassert(again)
+        for n in _list(answer.get("unknown")):
+            self._unknown(int(str(n)), grace)
+
+    def _reassert(self, numbers: Sequence[int]) -> None:
+        held = self.ledger.held
+        leases: list[dict[str, str | int]] = [
+            {"lease": n, "needs": h.needs, "token": h.token, "holder": h.holder, "since": int(h.since * 1000)}
+            for n in numbers
+            if (h := held.get(n)) is not None
+        ]
+        self.send_later(Reassert(leases, list(self.limits.values()), self.config))
+
+    def _unknown(self, n: int, grace: bool) -> None:
+        holding, request = self.ledger.held.get(n), self.ledger.awaited.get(n)
+        if holding is not None and not grace:
+            if self.ledger.let_go(holding):
+                holding.lose("the server does not know it any more")
+        elif request is not None and self.ledger.give_up(request):
+            request.given_up = False  # sent again under a new N, in its old order
+            self.ask_for(request).sent = None
+            self.on_trouble()
+
+    # how it ends
+
+    def over(self, reason: str) -> None:
+        """Lose every lease, and go on under another id: what waits is sent again in its old order."""
+        with self._state:
+            self._over(reason)
+
+    def _over(self, reason: str) -> None:
+        old = self.ledger
+        with old.lock:
+            held, awaited = list(old.held.values()), list(old.awaited.values())
+            orphans = [p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Release, Reassert))]
+            waiting = [p for p in old.unanswered.values() if isinstance(p.command, Release) and p.deliver]
+            old.held.clear()
+            old.awaited.clear()
+            old.unanswered.clear()
+            self._replaces = self.id
+            self._begin_anew()
+        for holding in held:
+            holding.lose(reason)
+        for pending in waiting:
+            if pending.deliver:
+                pending.deliver({"answer": "gone"})
+        for pending in orphans:
+            if pending.deliver:
+                pending.deliver({"answer": "cancelled"})
+        for request in awaited:
+            if not request.given_up:
+                self.ask_for(request).sent = None
+        self.on_trouble()
+
+    def _refuse_all(self, error: SemaphoresError) -> None:
+        for n in list(self.ledger.awaited):
+            self.fail(n, error)
+        with self.ledger.lock:
+            self.ledger.unanswered.clear()
+
+    def check(self) -> None:
+        """Lose everything if D is past: called by whoever watches the clock."""
+        if self.deadline.past():
+            with self._state:
+                if self.deadline.past():
+                    self._over(f"the server was not reached for {self.deadline.ttl:g} s (its ttl)")
+
+    def lost_error(self, holding: Holding) -> LeaseLost | None:
+        """Return why a lease is not certainly held now, reading the clock; None if it is."""
+        if holding.lost is None and self.deadline.past() and holding.session == self.id:
+            self.check()
+        if holding.lost is None:
+            return None
+        limits = ", ".join(readable(need.rpartition("=")[0]) for need in holding.needs.split(" "))
+        return LeaseLost(holding.id, limits, holding.lost)
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _map(value: object) -> dict[object, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _maps(value: object) -> list[dict[object, object]]:
+    return [entry for entry in _list(value) if isinstance(entry, dict)]

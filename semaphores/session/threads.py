@@ -1,0 +1,295 @@
+"""Threads: the port through which all threads of a process share one connection.
+
+Who finds nobody writing and reading does it for all, until its own answer is there, and hands the turn on. Commands that
+collect meanwhile go out together in the next call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+
+from semaphores.errors import SemaphoresError, ServerError, ServerUnavailable
+from semaphores.scripts.call import MOST_COMMANDS, Answer, Trouble, read_reply, trouble_of
+from semaphores.scripts.commands import Acquire, Command
+from semaphores.scripts.compose import Script, call_script, locate, relief_script
+from semaphores.session.ledger import Pending
+from semaphores.session.session import Sent, Session
+from semaphores.transport.url import Endpoint
+from semaphores.transport.wire import ErrorReply, Wire
+
+__all__ = ["ThreadPort"]
+
+PATIENCE = 5.0  # seconds a process that never reached the server tries before it says so
+PAUSE = 0.05  # seconds between two tries while the server is away
+UNREAD = 32  # replies to handed-over releases that may stay unread
+
+
+class _Turn:
+    """One thread's wait for its answer, or for its turn to write and read for all."""
+
+    __slots__ = ("answered", "gate", "leads", "pending")
+
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
+        self.gate = Lock()
+        self.gate.acquire()
+        self.answered = False
+        self.leads = False
+
+
+class ThreadPort:
+    """Sends commands of one session for the threads of this process."""
+
+    def __init__(self, session: Session, endpoint: Endpoint) -> None:
+        self.session = session
+        self.endpoint = endpoint
+        self.reached = False
+        self._lock = Lock()
+        self._led = False
+        self._queue: deque[Pending] = deque()
+        self._turns: deque[_Turn] = deque()
+        self._unread: deque[Sent] = deque()
+        self._wire: Wire | None = None
+        self._epoch = 0
+        self._unloaded = False  # the server forgot the script
+
+    def __repr__(self) -> str:
+        return f"<ThreadPort {self._wire or 'closed'}, {len(self._queue)} queued, {len(self._unread)} unread>"
+
+    def post(self, command: Command) -> None:
+        """Hand a command over without waiting for its reply."""
+        pending = self.session.ledger.enter(command)
+        pending.sent = time.monotonic()
+        with self._lock:
+            self._queue.append(pending)
+            if self._led:
+                return  # whoever leads takes it along
+            self._led = True
+        try:
+            self._write()
+            if self.session.ledger.awaited or len(self._unread) >= UNREAD:
+                self._read(len(self._unread))  # a grant to a waiter of this process may be in it
+        except ServerError:
+            self._break()
+        finally:
+            self._hand_on()
+
+    def run(self, pending: Pending, give_up: float) -> None:
+        """Send a command and return when its answer was delivered, or its session is over.
+
+        `give_up` is a moment on the monotonic clock after which a server that cannot be reached is no longer tried. Raises
+        ServerUnavailable if it never was reached; otherwise the keeper goes on.
+        """
+        pending.sent = time.monotonic()
+        turn = _Turn(pending)
+        deliver = pending.deliver
+
+        def answered(answer: Answer) -> None:
+            if deliver is not None:
+                deliver(answer)
+            turn.answered = True
+            turn.gate.release()
+
+        pending.deliver = answered
+        with self._lock:
+            self._queue.append(pending)
+            lead = not self._led
+            self._led = True
+            if not lead:
+                self._turns.append(turn)
+        if not lead:
+            turn.gate.acquire(timeout=max(0.0, give_up - time.monotonic()))
+            lead = turn.leads
+            if not lead:
+                with self._lock:
+                    if turn in self._turns:
+                        self._turns.remove(turn)
+                    lead = turn.leads
+        if lead:
+            try:
+                self._lead(turn, give_up)
+            finally:
+                self._hand_on()
+
+    def close(self) -> None:
+        """Send what was handed over, and close."""
+        try:
+            if self._wire is not None:
+                self._write()
+                self._read(len(self._unread))
+        except ServerError:
+            pass  # the session's T ends what the server did not hear
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    def disown(self) -> None:
+        """In a forked child: close this process's copy of the socket, and nothing else."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    # one thread at a time is in here: the one that leads
+
+    def _lead(self, turn: _Turn, give_up: float) -> None:
+        failures = 0
+        while not turn.answered:
+            try:
+                self._connected(give_up)
+                self._write()
+                self._read(len(self._unread))
+            except ServerUnavailable:
+                self._break()
+                failures += 1
+                if self.reached and failures > 1:
+                    return  # the keeper sends it again until its session is over
+                if not self.reached and time.monotonic() >= give_up:
+                    raise
+                time.sleep(0 if self.reached else PAUSE)
+            else:
+                if not turn.answered and not self._queue and turn.pending.n not in self.session.ledger.unanswered:
+                    return  # its session is over: whoever waits is sent again under another number
+
+    def _hand_on(self) -> None:
+        while True:
+            with self._lock:
+                while self._turns and self._turns[0].answered:
+                    self._turns.popleft()
+                if self._turns:
+                    following = self._turns.popleft()
+                    following.leads = True
+                    following.gate.release()
+                    return
+                if not self._queue:
+                    self._led = False
+                    return
+            try:
+                self._write()  # handed over while this thread was reading
+                if self.session.ledger.awaited or len(self._unread) >= UNREAD:
+                    self._read(len(self._unread))
+            except ServerError:
+                self._break()
+
+    def _connected(self, give_up: float) -> Wire:
+        if self._wire is not None and self._epoch and self.session.epoch > self._epoch:
+            self._break()  # of an older epoch: it may lead to a server that is primary no more
+        if self._wire is None:
+            left = max(0.05, min(2.0, give_up - time.monotonic()))
+            self._wire = Wire(self.endpoint, self.session.settings.prefix + "meta", max(left, self.session.deadline.ttl))
+            self.reached = True
+            self._epoch = 0
+        return self._wire
+
+    def _write(self) -> None:
+        while self._queue:
+            wire = self._connected(time.monotonic() + 2.0)
+            items: list[Pending] = []
+            with self._lock:
+                while self._queue and len(items) < MOST_COMMANDS - 1:
+                    items.append(self._queue.popleft())
+            sent = self.session.call(items, wire.server)
+            moment = time.monotonic()
+            for item in items:
+                item.sent = moment
+            self._unread.append(sent)
+            wire.send(sent.data)
+
+    def _read(self, count: int) -> None:
+        for _ in range(count):
+            wire, sent = self._wire, self._unread[0]
+            if wire is None:
+                return
+            reply = wire.receive()
+            self._unread.popleft()
+            if isinstance(reply, ErrorReply):
+                self._trouble(sent, str(reply), wire)
+            elif isinstance(reply, bytes):
+                self._received(sent, reply)
+        if self._unloaded and self._wire is not None and not self._unread:
+            self._unloaded = False
+            self._wire.ask(b"SCRIPT", b"LOAD", call_script().text)
+
+    def _received(self, sent: Sent, packed: bytes) -> None:
+        reply = read_reply(packed)
+        self._epoch = reply.epoch
+        if not self.session.receive(sent, reply):
+            with self._lock:
+                self._queue.extendleft(reversed(sent.items))
+        if reply.more:
+            self.session.on_trouble()
+
+    def _trouble(self, sent: Sent, error: str, wire: Wire) -> None:
+        trouble = trouble_of(error)
+        if trouble is Trouble.LOAD:
+            self._unloaded = True
+            with self._lock:
+                self._queue.extendleft(reversed(sent.items))
+            return
+        if trouble is Trouble.MEMORY:
+            self._relieve(sent.items, wire)
+            return
+        if trouble is Trouble.FATAL:
+            refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
+            return
+        with self._lock:
+            self._queue.extendleft(reversed(sent.items))
+        raise ServerUnavailable(f"{self.endpoint.redacted}: {error}")
+
+    def _relieve(self, items: Sequence[Pending], wire: Wire) -> None:
+        giving = [item for item in items if not item.command.admits]
+        refuse(self.session, [item for item in items if item.command.admits], out_of_memory())
+        if giving:
+            script = relief_script()
+            sent = self.session.call(giving, wire.server, script=script)
+            packed = ask_script(wire, sent.data, script)
+            if isinstance(packed, bytes):
+                self._received(sent, packed)
+
+    def _break(self) -> None:
+        """The connection broke: what was on its way goes again under the same numbers."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+        unread, self._unread = self._unread, deque()
+        with self._lock:
+            for sent in reversed(unread):
+                self._queue.extendleft(reversed(sent.items))
+            for item in self._queue:
+                item.sent = None
+        self.session.on_trouble()
+
+
+def out_of_memory() -> ServerError:
+    """Return the error of a request that a server without memory refused."""
+    return ServerError("the server is out of memory and grants nothing new: raise its maxmemory, or free some of it")
+
+
+def refuse(session: Session, items: Sequence[Pending], error: SemaphoresError) -> None:
+    """Fail commands that the server will not run."""
+    session.ledger.answered(items)
+    for item in items:
+        if isinstance(item.command, Acquire):
+            session.fail(item.n, error)
+        if item.deliver is not None:
+            item.deliver({"answer": "over"})
+
+
+def ask_script(wire: Wire, data: bytes, script: Script) -> object:
+    """Send one script call and return its raw reply, loading the script where the server forgot it.
+
+    Raises ServerUnavailable when it is worth trying again, ServerError when it is not.
+    """
+    wire.send(data)
+    reply = wire.receive()
+    if isinstance(reply, ErrorReply) and trouble_of(str(reply)) is Trouble.LOAD:
+        wire.ask(b"SCRIPT", b"LOAD", script.text)
+        wire.send(data)
+        reply = wire.receive()
+    if isinstance(reply, ErrorReply):
+        if trouble_of(str(reply)) in (Trouble.WAIT, Trouble.ELSEWHERE):
+            raise ServerUnavailable(f"{wire.endpoint.redacted}: {reply}")
+        raise ServerError(locate(script, str(reply)))
+    return reply

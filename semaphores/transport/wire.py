@@ -1,0 +1,111 @@
+"""Wire: one blocking connection to the server, for threads. Bytes out, replies in; it knows no command but its greeting.
+
+Every wire learns the id of its server when it opens: each call carries it, so that lost data is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+
+import hiredis
+
+from semaphores.errors import ServerUnavailable
+from semaphores.scripts.call import pack_command
+from semaphores.transport.find import sync_connection_to, unreachable
+from semaphores.transport.url import Endpoint
+
+__all__ = ["ErrorReply", "Wire", "server_id_in"]
+
+ErrorReply = hiredis.ReplyError
+RECEIVE = 65536  # bytes; a grouped reply of 256 answers is about 20 kB
+
+
+def server_id_in(info: bytes) -> str:
+    """Return the run id in what INFO server says."""
+    found = re.search(rb"run_id:(\w+)", info)
+    return found[1].decode() if found else ""
+
+
+class Wire:
+    """One open connection. Not safe for use by two threads at once. Raises ServerUnavailable when it breaks."""
+
+    def __init__(self, endpoint: Endpoint, key: str, timeout: float) -> None:
+        self.endpoint = endpoint
+        self._connection = sync_connection_to(endpoint, key, timeout)
+        self._socket: socket.socket = self._connection._sock  # redis-py opens it; replies are read past its parser
+        self._reader = hiredis.Reader()
+        self.timeout = timeout
+        info = self.ask(b"INFO", b"server")
+        if isinstance(info, ErrorReply):
+            self.close()
+            raise unreachable(endpoint, info)
+        self.server = server_id_in(bytes(info)) if isinstance(info, bytes) else ""
+
+    def __repr__(self) -> str:
+        return f"<Wire to {self.endpoint.redacted}>"
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for select."""
+        return self._socket.fileno()
+
+    def send(self, data: bytes) -> None:
+        """Write bytes."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            self.close()
+            raise unreachable(self.endpoint, error) from None
+
+    def receive(self) -> object:
+        """Return the next reply; an error reply is returned, not raised."""
+        reply = self._reader.gets()
+        while reply is False:
+            try:
+                data = self._socket.recv(RECEIVE)
+            except OSError as error:
+                self.close()
+                raise unreachable(self.endpoint, error) from None
+            self._feed(data)
+            reply = self._reader.gets()
+        return reply
+
+    def received(self) -> list[object]:
+        """Return the replies that are there now, without waiting."""
+        replies: list[object] = []
+        self._socket.settimeout(0)
+        try:
+            while True:
+                self._feed(self._socket.recv(RECEIVE))
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+            pass  # all that was there is read
+        except OSError as error:
+            self.close()
+            raise unreachable(self.endpoint, error) from None
+        finally:
+            if self._socket.fileno() >= 0:
+                self._socket.settimeout(self.timeout)
+        while (reply := self._reader.gets()) is not False:
+            replies.append(reply)
+        return replies
+
+    def ask(self, *words: bytes) -> object:
+        """Send one command and return its reply."""
+        self.send(pack_command(*words))
+        return self.receive()
+
+    def wait_readable(self, until: float) -> None:
+        """Bound the next read by a moment on the monotonic clock."""
+        self._socket.settimeout(max(0.001, min(self.timeout, until - time.monotonic())))
+
+    def close(self) -> None:
+        """Close the connection; in a forked child, its copy only."""
+        self._connection.disconnect()
+
+    def _feed(self, data: bytes) -> None:
+        if not data:
+            self.close()
+            raise ServerUnavailable(f"{self.endpoint.redacted} closed the connection")
+        self._reader.feed(data)
