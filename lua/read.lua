@@ -5,7 +5,7 @@
 local READS = {
   names = read_names, limits = read_limits, leases = read_leases, requests = read_requests, holders = read_holders,
   sessions = read_sessions, session = read_session, meta = read_meta, why = read_why, audit = read_audit,
-  keys = read_keys, doctor = read_doctor,
+  keys = read_keys, index = read_index, doctor = read_doctor,
 }
 
 local function main()
@@ -15,7 +15,7 @@ local function main()
     refuse('there is no such question')
   end
   meta_read()
-  places_start()
+  pcall(places_start) -- where the index cannot be read, everybody has waiters before him
   local reply = read(question)
   reply.now, reply.quiet, reply.known = now / SECOND, quiet(), meta_known
   return cmsgpack.pack(reply)

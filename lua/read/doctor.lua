@@ -1,5 +1,5 @@
 -- doctor: proves unit by unit that what is stored agrees. `keys` tells which keys there are, since an index may be lost.
--- Questions: keys { cursor } -> { rows: { key, type }, cursor }; doctor { unit, todo: list of { name, cursor } } ->
+-- Questions: keys { cursor } -> { rows: { key, type }, cursor }; index { name, cursor } -> { names, cursor }; doctor { unit, todo: list of { name, cursor } } ->
 -- { findings: { what, key, name, ... }, highest, left }; doctor { unit: namespace, highest } -> { findings }.
 -- Reads: every key of the namespace.
 
@@ -15,6 +15,16 @@ local function read_keys(question)
     rows[i] = { key = string.sub(name, #PREFIX + 1), type = kind.ok or kind }
   end
   return { rows = rows_or_nil(rows), cursor = page[1] ~= '0' and page[1] or nil }
+end
+
+local function read_index(question)
+  local name = question.name == 'places' and 'places' or 'sessions'
+  local cursor, found = page_of('ZSCAN', key(name), text(question.cursor or '0', 'cursor', 32))
+  local names = {}
+  for i = 1, #found, 2 do
+    names[#names + 1] = found[i]
+  end
+  return { names = rows_or_nil(names), cursor = cursor ~= '0' and cursor or nil }
 end
 
 local function examine_limits(name, cursor)
