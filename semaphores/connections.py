@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TypeVar
 
-import msgpack
-
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import key_prefix
+from semaphores.scripts.asking import decode_reply, encode_question
 from semaphores.scripts.call import Answer, pack_command, read_reply
 from semaphores.scripts.commands import Command, End
 from semaphores.scripts.compose import Script, call_script, read_script
@@ -114,12 +113,11 @@ class Connections:
         """Ask the reading script (or another) and return its reply. Raises ServerUnavailable."""
         script = script or read_script()
         words = (b"EVALSHA", script.sha, b"2", f"{self.prefix}meta".encode(), f"{self.prefix}never".encode())
-        data = pack_command(*words, msgpack.packb(dict(question)))
+        data = pack_command(*words, encode_question(question))
 
         def exchange(wire: Wire) -> Answer:
             packed = ask_script(wire, data, script)
-            reply: Answer = msgpack.unpackb(packed, strict_map_key=False) if isinstance(packed, bytes) else {}
-            return reply
+            return decode_reply(packed if isinstance(packed, bytes) else b"")
 
         return self._errand(exchange, patience)
 
