@@ -1,9 +1,9 @@
 """Distributed counting semaphores on Redis and Valkey: leases, waiting in line, limits that hold everywhere at once.
 
-    from semaphores import pool
+from semaphores import pool
 
-    @pool("database")
-    def refresh(): ...
+@pool("database")
+def refresh(): ...
 """
 
 from semaphores.client import Client, connect

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 from anyio import to_thread
 
@@ -91,7 +91,7 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of namespace {self.connections.namespace!r} on {self.connections.endpoint.redacted}>"
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -1,4 +1,4 @@
-"""Connecting: which server, which namespace, which T: arguments first, then the environment, then the embedded server."""
+"""Connecting: which server, which namespace, which T: arguments, then the environment, then the embedded server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from threading import Lock
 from semaphores import server
 from semaphores.connections import Connections
 from semaphores.errors import InvalidNumber
-from semaphores.names import plain
+from semaphores.names import key_prefix, plain
 from semaphores.session.deadline import suspend_clock
 from semaphores.session.session import Settings
 from semaphores.transport.url import Endpoint, parse_url
-from semaphores.names import key_prefix
 
 __all__ = ["connections_to", "default_connections", "seconds_of"]
 
@@ -24,7 +23,9 @@ SHORTEST_TTL, LONGEST_TTL = 1.0, 60.0
 ASYNC_LAG = {"sentinel": 12.0, "cluster": 17.0}  # W in seconds: max-lag 10 + 2, node timeout 15 + 2
 
 
-def seconds_of(what: str, span: float | timedelta | None, *, least: float = 0.0, most: float | None = None) -> float | None:
+def seconds_of(
+    what: str, span: float | timedelta | None, *, least: float = 0.0, most: float | None = None
+) -> float | None:
     """Return a span in seconds; None stays None. Raises InvalidNumber outside of least...most."""
     if span is None:
         return None

@@ -76,7 +76,9 @@ class InvalidUrl(UsageError):
 class ConfigError(UsageError):
     """Report a configuration that cannot be used. `file`, `line` (from 1) and `path` say where."""
 
-    def __init__(self, problem: str, *, file: str = "", line: int | None = None, path: str = "", hint: str = "") -> None:
+    def __init__(
+        self, problem: str, *, file: str = "", line: int | None = None, path: str = "", hint: str = ""
+    ) -> None:
         self.problem, self.file, self.line, self.path, self.hint = problem, file, line, path, hint
         where = ":".join(str(part) for part in (file, line) if part)
         at = f" at {path}" if path else ""
@@ -94,6 +96,9 @@ class Holder:
     def __str__(self) -> str:
         age = max(0.0, datetime.now(UTC).timestamp() - self.since)
         return f"{self.name}, {seconds(age)}"
+
+
+QUIET = 3.0  # seconds; two beats: a holder heard of later than that may be dead
 
 
 class AcquireTimeout(SemaphoresError, TimeoutError):
@@ -126,8 +131,9 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
         waited = f"; waited {seconds(self.waited)}" if self.waited else ""
         if self.grace is not None:
             return (
-                f"nothing is granted for another {seconds(self.grace)}: the server's data is new or was lost, and living"
-                f" holders may still come back{waited}; wait, or run 'semaphores init' on a server that never had any"
+                f"nothing is granted for another {seconds(self.grace)}: the server's data is new or was lost,"
+                f" and living holders may still come back{waited}; wait, or on a server that never had any run"
+                " 'semaphores init'"
             )
         name = readable(self.limit)
         if self.unanswered:
@@ -136,7 +142,8 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
             return f"{name} is paused ({self.used} slots still held){waited}; 'semaphores pool resume' lets it go on"
         oldest = f" (oldest: {self.holders[0]})" if self.holders else ""
         line = f"; position {self.position} in line" if self.position else ""
-        silent = f"; its holder was last heard of {seconds(self.silent)} ago" if self.silent else ""
+        quiet = self.silent is not None and self.silent > QUIET
+        silent = f"; its holder was last heard of {seconds(self.silent or 0)} ago" if quiet else ""
         full = "is full" if self.capacity is not None and self.used >= self.capacity else "has others waiting first"
         return (
             f"{name} {full}: {self.used} of {self.capacity} slots held{oldest}{silent}{waited}{line};"
@@ -149,7 +156,9 @@ class TooHeavy(SemaphoresError):
 
     def __init__(self, limit: str, slots: int, capacity: int) -> None:
         self.limit, self.slots, self.capacity = limit, slots, capacity
-        super().__init__(f"{readable(limit)} has {capacity} slots, {slots} were asked for: ask for less, or raise the limit")
+        super().__init__(
+            f"{readable(limit)} has {capacity} slots, {slots} were asked for: ask for less, or raise the limit"
+        )
 
 
 class LeaseLost(SemaphoresError):
@@ -157,7 +166,9 @@ class LeaseLost(SemaphoresError):
 
     def __init__(self, lease: str, limits: str, reason: str) -> None:
         self.lease, self.limits, self.reason = lease, limits, reason
-        super().__init__(f"lease {lease} on {limits} was lost: {reason}; others may hold the slot now, so stop this work")
+        super().__init__(
+            f"lease {lease} on {limits} was lost: {reason}; others may hold the slot now, so stop this work"
+        )
 
 
 class NotFound(SemaphoresError):

@@ -7,14 +7,15 @@ left; look-up never finds a lease that its holder has left.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import Lock
 
+from semaphores.connections import Connections
 from semaphores.errors import LeaseLost, UsageError
+from semaphores.scripts.commands import Release
 from semaphores.session.ledger import Holding
-from semaphores.session.session import Session
 from semaphores.wording import readable
 
 __all__ = ["AsyncLease", "Lease", "Loan", "Stake", "chain"]
@@ -33,8 +34,11 @@ class Loan:
 class Stake:
     """What one `with` has: slots by limit, its own from the server, or borrowed from the `with` around it."""
 
-    def __init__(self, session: Session, holding: Holding | None, own: Mapping[str, int], loans: tuple[Loan, ...]) -> None:
-        self.session = session
+    def __init__(
+        self, connections: Connections, holding: Holding | None, own: Mapping[str, int], loans: tuple[Loan, ...]
+    ) -> None:
+        self.connections = connections
+        self.session = connections.session
         self.holding = holding  # None: everything is borrowed
         self.loans = loans
         self.slots: dict[str, int] = {**own, **{loan.limit: loan.count for loan in loans}}
@@ -82,8 +86,8 @@ class Stake:
         self._borrowers += 1
         loan.outcome = loan
 
-    def take_back(self, loan: Loan) -> bool:
-        """Return slots, or leave the line; True when this was the last and the lease is to be given back."""
+    def take_back(self, loan: Loan) -> list[Release]:
+        """Take slots back, or a loan out of the line. Returns what is to be released: this was the last to leave."""
         woken = []
         with self._lock:
             if loan.outcome is None:
@@ -99,15 +103,22 @@ class Stake:
             over = self.left and self._borrowers == 0 and not self._line
         for following in woken:
             following.wake()
-        return over
+        return self._given_back() if over else []
 
-    def leave(self) -> bool:
-        """Note that its holder left; True when nobody borrows from it, so that it is to be given back."""
+    def leave(self) -> list[Release]:
+        """Note that its holder left. Returns what is to be released, once nobody borrows from it any more."""
         with self._lock:
-            if self.left:
-                return False
+            over = not self.left and self._borrowers == 0 and not self._line
             self.left = True
-            return self._borrowers == 0 and not self._line
+        return self._given_back() if over else []
+
+    def _given_back(self) -> list[Release]:
+        holding, released = self.holding, []
+        if holding is not None and self.session.let_go(holding):
+            released.append(Release(holding.n, holding.token))
+        for loan in self.loans:
+            released += loan.stake.take_back(loan)
+        return released
 
 
 chain: ContextVar[tuple[Stake, ...]] = ContextVar("semaphores_chain", default=())
@@ -116,9 +127,7 @@ chain: ContextVar[tuple[Stake, ...]] = ContextVar("semaphores_chain", default=()
 class _LeaseBase:
     """What sync and async leases have in common."""
 
-    def __init__(self, stake: Stake, give_back: Callable[[Stake], None]) -> None:
-        self._stake = stake
-        self._give_back = give_back
+    _stake: Stake
 
     def __repr__(self) -> str:
         state = "LOST" if self.lost else "RELEASED" if self._stake.left else f"{self.remaining:.1f} s left"
@@ -160,7 +169,7 @@ class _LeaseBase:
         return self._stake.lost_error() is not None
 
     def guard(self) -> None:
-        """Raise LeaseLost unless the lease is certainly held now. Call it before each effect that must not be doubled."""
+        """Raise LeaseLost unless it is certainly held now. Call it before each effect that must not be doubled."""
         error = self._stake.lost_error()
         if error is not None:
             raise error
@@ -169,18 +178,24 @@ class _LeaseBase:
 class Lease(_LeaseBase):
     """Slots held by a thread."""
 
+    def __init__(self, stake: Stake, finish: Callable[[Release], None]) -> None:
+        self._stake = stake
+        self._finish = finish
+
     def release(self) -> None:
         """Give the slots back and wait until the server has answered. Releasing twice does nothing."""
-        self._give_back(self._stake)
+        for command in self._stake.leave():
+            self._finish(command)
 
 
 class AsyncLease(_LeaseBase):
     """Slots held by a task."""
 
-    def __init__(self, stake: Stake, give_back: Callable[[Stake], None], finish: Callable[[Stake], object]) -> None:
-        super().__init__(stake, give_back)
+    def __init__(self, stake: Stake, finish: Callable[[Release], Awaitable[None]]) -> None:
+        self._stake = stake
         self._finish = finish
 
     async def release(self) -> None:
         """Give the slots back and wait until the server has answered. Releasing twice does nothing."""
-        await self._finish(self._stake)  # type: ignore[misc]
+        for command in self._stake.leave():
+            await self._finish(command)

@@ -1,4 +1,4 @@
-"""Limits: set, delete, pause and resume them; each change is atomic, versioned and audited. A running fleet obeys at once.
+"""Limits: set, delete, pause and resume them, atomically, versioned and audited. A running fleet obeys at once.
 
 Each verb is a generator of one command, so that threads and loops share it.
 """
@@ -37,7 +37,7 @@ Changing = Generator[Command, Answer, tuple[Changed, ...]]
 
 
 def set_capacity(limit: str, capacity: int, description: str | None = None) -> Changing:
-    """Set a limit's capacity in slots (0: nothing may start; -1: unlimited). On a paused limit it takes effect at `resume`."""
+    """Set a capacity in slots (0: nothing may start; -1: unlimited). On a paused limit it takes effect at `resume`."""
     return change([LimitChange(limit, "set", checked_capacity(capacity), _one_line(description))])
 
 
@@ -65,9 +65,7 @@ def change(
     """
     if len(changes) > MOST_CHANGES:
         raise Refused(f"{len(changes)} changes at once are too many: at most {MOST_CHANGES}")
-    fields = [
-        {name: value for name in one.__slots__ if (value := getattr(one, name)) is not None} for one in changes
-    ]
+    fields = [{name: value for name in one.__slots__ if (value := getattr(one, name)) is not None} for one in changes]
     answer = yield ChangeLimits(fields, origin, user(), expect)
     if answer["answer"] == "changed":
         done = answer.get("changes")
@@ -97,7 +95,11 @@ def _changed(fields: Mapping[str, object]) -> Changed:
         str(fields["limit"]),
         _capacity(fields.get("before")),
         _capacity(fields.get("after")),
-        None if "paused_from" not in fields else -1 if fields["paused_from"] == "none" else int(str(fields["paused_from"])),
+        None
+        if "paused_from" not in fields
+        else -1
+        if fields["paused_from"] == "none"
+        else int(str(fields["paused_from"])),
     )
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial, wraps
+from threading import get_ident
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast, overload
 
-import anyio
+from anyio import CancelScope
 
 from semaphores.connecting import default_connections, seconds_of
 from semaphores.connections import Connections
@@ -22,8 +23,7 @@ from semaphores.drivers import AsyncDriver, ThreadDriver, async_driver
 from semaphores.errors import InvalidNumber, UsageError
 from semaphores.lease import AsyncLease, Lease, Stake, chain
 from semaphores.names import needs_of
-from semaphores.request import Attempt, Demand, settle
-from semaphores.scripts.commands import Release
+from semaphores.request import Attempt, Demand
 
 __all__ = ["Acquirer", "acquire", "pool"]
 
@@ -38,7 +38,7 @@ class Acquirer:
     def __init__(self, demand: Demand, connections: Callable[[], Connections]) -> None:
         self.demand = demand
         self._connections = connections
-        self._entered: dict[object, list[tuple[Stake, AsyncDriver | None, anyio.CancelScope | None, Callable[[], None]]]] = {}
+        self._entered: dict[object, list[_Inside]] = {}  # by task or thread, last in first out
 
     def __repr__(self) -> str:
         return f"<Acquirer of {dict(self.demand.needs)}>"
@@ -52,7 +52,9 @@ class Acquirer:
     def __call__(self, function: Callable[P, object]) -> Callable[P, object]:
         """Run a function with the slots held. Raises TypeError for generators: a lease has no place between yields."""
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"{function.__qualname__} is a generator: put `with pool(...)` inside it, around what needs it")
+            raise TypeError(
+                f"{function.__qualname__} is a generator: put `with pool(...)` inside it, around what needs it"
+            )
         if inspect.iscoroutinefunction(function):
             waits = cast(Callable[P, Awaitable[object]], function)
 
@@ -76,14 +78,14 @@ class Acquirer:
         connections = self._connections()
         driver = ThreadDriver(connections)
         stake = driver.attempt(partial(self._attempt, connections))
-        self._push(threading.get_ident(), stake, None, None)
-        return Lease(stake, partial(_release, driver))
+        self._push(get_ident(), _Inside(stake))
+        return Lease(stake, driver.finish)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        stake, *_ = self._pop(threading.get_ident())
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        stake = self._pop(get_ident()).stake
         lost = stake.lost_error()
-        if stake.leave():
-            settle(stake, ThreadDriver(self._connections()).hand_over)
+        for command in stake.leave():
+            stake.connections.threads().post(command)
         if lost is not None and kind is None:
             raise lost
 
@@ -93,61 +95,83 @@ class Acquirer:
         connections = self._connections()
         driver = async_driver(connections)
         stake = await driver.attempt(partial(self._attempt, connections))
-        scope = anyio.CancelScope()
+        scope = CancelScope()
         scope.__enter__()
-        self._push(_task(), stake, driver, scope)
-        return AsyncLease(stake, partial(_leave, driver), partial(_finish, driver))
+        inside = _InsideTask(stake, driver, scope)
+        inside.watch()
+        self._push(_task(), inside)
+        return AsyncLease(stake, driver.finish)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        stake, driver, scope, watcher = self._pop(_task())
-        assert driver is not None and scope is not None  # noqa: S101 (pushed by __aenter__)
+    ) -> None:
+        inside = self._pop(_task())
+        assert isinstance(inside, _InsideTask)  # noqa: S101 (pushed by __aenter__)
+        stake = inside.stake
         lost = stake.lost_error()
-        if stake.leave():
-            settle(stake, driver.hand_over)
-        for holding in stake.holdings():
-            if watcher in holding.watchers:
-                holding.watchers.remove(watcher)
+        for command in stake.leave():
+            inside.driver.hand_over(command)
+        inside.unwatch()
         try:
-            swallowed = scope.__exit__(kind, error, trace)
+            swallowed = inside.scope.__exit__(kind, error, trace)
         except RuntimeError:
-            raise UsageError(f"{self!r} was left by another task than the one that entered it; it was released") from None
+            raise UsageError(
+                f"{self!r} was left by another task than the one that entered it; it was released"
+            ) from None
         if lost is not None and (swallowed or kind is None):
             raise lost
-        return bool(swallowed)
 
     def _attempt(self, connections: Connections, wake: Callable[[], None], holder: str) -> Attempt:
-        return Attempt(connections.session, self.demand, holder, chain.get(), wake)
+        return Attempt(connections, self.demand, holder, chain.get(), wake)
 
-    def _push(
-        self, key: object, stake: Stake, driver: AsyncDriver | None, scope: anyio.CancelScope | None
-    ) -> None:
-        def lost() -> None:
-            if driver is not None and scope is not None:
-                driver.soon(scope.cancel)
+    def _push(self, key: object, inside: _Inside) -> None:
+        held = chain.get()
+        chain.set((*(stake for stake in held if not stake.left), inside.stake) if held else (inside.stake,))
+        self._entered.setdefault(key, []).append(inside)
 
-        if scope is not None:
-            for holding in stake.holdings():
-                holding.watchers.append(lost)
-                if holding.lost is not None:
-                    lost()
-        chain.set((*(held for held in chain.get() if not held.left), stake))
-        self._entered.setdefault(key, []).append((stake, driver, scope, lost))
-
-    def _pop(
-        self, key: object
-    ) -> tuple[Stake, AsyncDriver | None, anyio.CancelScope | None, Callable[[], None]]:
+    def _pop(self, key: object) -> _Inside:
         entered = self._entered.get(key)
-        if not entered:  # left by another task or thread than entered it: whichever it has longest
+        if not entered:  # left by another task or thread than entered it
             if not self._entered:
                 raise UsageError(f"{self!r} was left, but nobody had entered it")
             key, entered = next(iter(self._entered.items()))
-        found = entered.pop()
+        inside = entered.pop()
         if not entered:
             del self._entered[key]
-        chain.set(tuple(stake for stake in chain.get() if stake is not found[0] and not stake.left))
-        return found
+        chain.set(tuple(stake for stake in chain.get() if stake is not inside.stake and not stake.left))
+        return inside
+
+
+@dataclass(slots=True)
+class _Inside:
+    """One `with` between its entry and its exit."""
+
+    stake: Stake
+
+
+@dataclass(slots=True)
+class _InsideTask(_Inside):
+    """One `async with`: what it awaits is cancelled when its lease is lost."""
+
+    driver: AsyncDriver
+    scope: CancelScope
+
+    def watch(self) -> None:
+        """Have the scope cancelled when a lease that this rests on is lost."""
+        for holding in self.stake.holdings():
+            holding.watchers.append(self.lost)
+            if holding.lost is not None:
+                self.lost()
+
+    def unwatch(self) -> None:
+        """Stop watching."""
+        for holding in self.stake.holdings():
+            if self.lost in holding.watchers:
+                holding.watchers.remove(self.lost)
+
+    def lost(self) -> None:
+        """Cancel the body, from any thread."""
+        self.driver.soon(self.scope.cancel)
 
 
 def _task() -> object:
@@ -157,24 +181,6 @@ def _task() -> object:
         from trio.lowlevel import current_task
 
         return current_task()
-
-
-def _release(driver: ThreadDriver, stake: Stake) -> None:
-    if stake.leave():
-        settle(stake, lambda command: driver.finish(command) if isinstance(command, Release) else None)
-
-
-def _leave(driver: AsyncDriver, stake: Stake) -> None:
-    if stake.leave():
-        settle(stake, driver.hand_over)
-
-
-async def _finish(driver: AsyncDriver, stake: Stake) -> None:
-    commands: list[Release] = []
-    if stake.leave():
-        settle(stake, lambda command: commands.append(command) if isinstance(command, Release) else None)
-    for command in commands:
-        await driver.finish(command)
 
 
 def demand_of(
@@ -208,9 +214,7 @@ def pool(
     among those that wait, higher `priority` goes first; `blocking=False` tries once. Entering raises AcquireTimeout,
     TooHeavy, ServerUnavailable; leaving raises LeaseLost when the lease was lost meanwhile.
     """
-    return acquire(
-        pools={name: slots}, timeout=timeout, priority=priority, blocking=blocking, connections=connections
-    )
+    return acquire(pools={name: slots}, timeout=timeout, priority=priority, blocking=blocking, connections=connections)
 
 
 def acquire(
@@ -228,5 +232,3 @@ def acquire(
     """
     demand = demand_of(pools or {}, tags or {}, timeout, priority, blocking)
     return Acquirer(demand, default_connections if connections is None else lambda: connections)
-
-

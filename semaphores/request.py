@@ -1,7 +1,7 @@
 """Request: an acquire from its first command to a stake, written once as a generator, driven by threads and by loops.
 
-It ends in one of four ways: granted, timed out, cancelled, or its session lost (then it is sent again by itself). Whatever
-of it is half done when it ends otherwise is given back: `abandon` leaves nothing behind.
+It ends in one of four ways: granted, timed out, cancelled, or its session lost (then it is sent again by itself).
+Whatever of it is half done when it ends otherwise is given back: `abandon` leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
+from semaphores.connections import Connections
 from semaphores.errors import AcquireTimeout, SemaphoresError
 from semaphores.lease import Loan, Stake
 from semaphores.names import encode_needs
@@ -20,7 +21,7 @@ from semaphores.session.ledger import Awaiting, Holding, Pending
 from semaphores.session.session import Session
 from semaphores.session.threads import PATIENCE
 
-__all__ = ["Attempt", "Demand", "Send", "Step", "Wait", "settle"]
+__all__ = ["Attempt", "Demand", "Send", "Step", "Wait"]
 
 LAST_WORD = 1.0  # seconds to wait for the answer that says what blocked a request that timed out
 
@@ -58,7 +59,7 @@ Steps = Generator[Step, None, None]
 class Attempt:
     """One attempt to meet a demand."""
 
-    session: Session
+    connections: Connections
     demand: Demand
     holder: str
     stakes: tuple[Stake, ...]  # of the call chain, outermost first
@@ -66,6 +67,11 @@ class Attempt:
     started: float = field(default_factory=time.monotonic)
     request: Awaiting | None = None
     loans: list[Loan] = field(default_factory=list)
+
+    @property
+    def session(self) -> Session:
+        """The session that asks."""
+        return self.connections.session
 
     @property
     def until(self) -> float | None:
@@ -80,7 +86,7 @@ class Attempt:
             borrowed = {loan.limit for loan in self.loans}
             needs = {limit: count for limit, count in needs.items() if limit not in borrowed}
         holding = (yield from self._ask(needs)) if needs else None
-        return Stake(self.session, holding, needs, tuple(self.loans))
+        return Stake(self.connections, holding, needs, tuple(self.loans))
 
     def abandon(self, post: Callable[[Command], None]) -> None:
         """Give back whatever was granted, lent or asked for."""
@@ -91,8 +97,8 @@ class Attempt:
             elif isinstance(request.outcome, Holding) and self.session.let_go(request.outcome):
                 post(Release(request.outcome.n, request.outcome.token))
         for loan in self.loans:
-            if loan.stake.take_back(loan):
-                settle(loan.stake, post)
+            for command in loan.stake.take_back(loan):
+                post(command)
 
     def _lender(self, limit: str) -> Stake | None:
         for stake in reversed(self.stakes):
@@ -106,15 +112,15 @@ class Attempt:
             if error is not None:
                 raise error
         for limit, count in self.demand.needs.items():
-            stake = self._lender(limit)
-            if stake is None:
+            lender = self._lender(limit)
+            if lender is None:
                 continue
-            loan = Loan(stake, limit, count, self.wake)
-            stake.lend(loan)
+            loan = Loan(lender, limit, count, self.wake)
+            lender.lend(loan)
             self.loans.append(loan)
             while loan.outcome is None:
                 if not self.demand.blocking or self._late():
-                    used = stake.slots[limit]
+                    used = lender.slots[limit]
                     raise AcquireTimeout(limit, used=used, capacity=used, waited=time.monotonic() - self.started)
                 yield Wait(self.until)
 
@@ -157,13 +163,3 @@ class Attempt:
             yield Wait(give_up)
         if last and "limit" in last[0]:
             raise timeout_of(last[0], waited)
-
-
-def settle(stake: Stake, post: Callable[[Command], None]) -> None:
-    """Give back what a stake has, to the server or to its lenders, once its holder and all borrowers have left."""
-    holding = stake.holding
-    if holding is not None and stake.session.let_go(holding):
-        post(Release(holding.n, holding.token))
-    for loan in stake.loans:
-        if loan.stake.take_back(loan):
-            settle(loan.stake, post)

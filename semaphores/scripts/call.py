@@ -72,7 +72,9 @@ class Trouble(Enum):
 _TROUBLES = {
     "NOSCRIPT": Trouble.LOAD,
     "OOM": Trouble.MEMORY,
-    **dict.fromkeys(("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS"), Trouble.WAIT),
+    **dict.fromkeys(
+        ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS"), Trouble.WAIT
+    ),
     **dict.fromkeys(("READONLY", "MOVED", "ASK", "UNBLOCKED"), Trouble.ELSEWHERE),
 }
 

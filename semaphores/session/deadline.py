@@ -15,7 +15,9 @@ BEAT = 1.5  # seconds between beats at most; always shorter than the step of the
 BEAT_WAITING = 1.0  # while a request waits: the beat finds a grant whose message was lost
 
 # Counts while the machine is suspended: a laptop that slept past D must not believe. (macOS: CLOCK_MONOTONIC does.)
-_SUSPEND_CLOCK = time.CLOCK_MONOTONIC if sys.platform == "darwin" else getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_SUSPEND_CLOCK = (
+    time.CLOCK_MONOTONIC if sys.platform == "darwin" else getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+)
 
 
 def suspend_clock() -> float:

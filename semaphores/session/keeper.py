@@ -1,5 +1,5 @@
-"""Keeper: the thread that keeps a session alive. It beats, listens for pushed grants, watches the deadline, and sends again
-what a connection or a loop left unanswered.
+"""Keeper: the thread that keeps a session alive. It beats, listens for pushed grants, watches the deadline, and sends
+again what a connection or a loop left unanswered.
 
 It has connections of its own and never waits for one longer than the deadline allows, so a blocked event loop keeps its
 leases and a dead server loses them in time.
@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgpack
 
@@ -67,10 +68,8 @@ class Keeper:
         """Have the next beat go at once; safe from any thread, and cheap when it was asked for already."""
         if not self._nudged:
             self._nudged = True
-            try:
+            with suppress(OSError):  # full: it is awake; closed: it is over
                 self._nudge.send(b"!")
-            except OSError:
-                pass  # full: it is awake; closed: it is over
 
     def stop(self) -> None:
         """End the thread."""
@@ -152,7 +151,7 @@ class Keeper:
         if not session.begun and not session.ledger.unanswered and not session.returning:
             self._due = time.monotonic() + session.deadline.ttl / 6  # nothing to keep alive
             return
-        gone = [id for id, pids in session.neighbours.items() if all_gone(pids)]
+        gone = [name for name, pids in session.neighbours.items() if all_gone(pids)]
         again = session.ledger.stale(time.monotonic() - session.deadline.ttl / 4)[:MOST_AGAIN]
         if self._relief:
             again = [item for item in again if not item.command.admits]
@@ -268,4 +267,3 @@ class Keeper:
             self.session.revoke(n, str(told["revoked"]))
         elif "failed" in told:
             self._due = 0.0  # the beat finds it unknown, and it is sent again to be refused with its reason
-

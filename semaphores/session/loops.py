@@ -1,4 +1,4 @@
-"""Loops: the port of one asyncio event loop: a connection whose replies arrive as callbacks, so it needs no task of its own.
+"""Loops: the port of one asyncio event loop: its replies arrive as callbacks, so it needs no task of its own.
 
 The flush is queued behind the wake-ups that a reply caused: all tasks run first, then one call carries what they want.
 Two calls in flight let client and server work at the same time.
@@ -99,9 +99,8 @@ class LoopPort:
             self._tried = time.monotonic()
             found = await to_thread.run_sync(find, self.endpoint, self.session.settings.prefix + "meta")
             connection = await async_connection_to(self.endpoint, found)
-            # redis-py opens it, and would close it with its last reference; from here on replies are read past its parser
-            self._opened = connection
-            transport = cast(asyncio.Transport, connection._writer.transport)
+            self._opened = connection  # redis-py closes it with its last reference; replies are read past its parser
+            transport = cast(asyncio.Transport, cast(asyncio.StreamWriter, connection._writer).transport)
             self._reader = hiredis.Reader()
             self._protocol = _Replies(self)
             transport.set_protocol(self._protocol)
@@ -138,10 +137,8 @@ class LoopPort:
         """Send what was handed over, wait for its replies, and close."""
         if self._transport is not None:
             self._flush()
-            try:
+            with contextlib.suppress(ServerUnavailable):  # its T ends what the server did not hear
                 await self._ask(b"PING")
-            except ServerUnavailable:
-                pass  # the session's T ends what the server did not hear
         self.disconnect()
 
     def abandon(self) -> None:

@@ -60,7 +60,7 @@ def host_key() -> str:
     """Return a key of this boot and pid namespace; a random one where that cannot be known: nobody shares it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid")
+        namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return token_hex(16)
     return sha256(f"{boot} {namespace}".encode()).hexdigest()[:32]

@@ -2,7 +2,7 @@
 bring calls and replies, from any thread.
 
 Invariants: D is renewed from the send time of acknowledged calls only; a session past D is never renewed, its process
-begins another; a grant belongs to its waiter from the moment it is handed over, and one that nobody awaits is given back.
+begins another; a grant belongs to its waiter from the moment it is handed over; one that nobody awaits is given back.
 """
 
 from __future__ import annotations
@@ -86,7 +86,11 @@ class Session:
     # what a call carries
 
     def call(
-        self, items: Sequence[Pending], server: str, commands: Sequence[Command] = (), script: Script | None = None,
+        self,
+        items: Sequence[Pending],
+        server: str,
+        commands: Sequence[Command] = (),
+        script: Script | None = None,
         mark: int | None = None,
     ) -> Sent:
         """Return a call that carries these commands, behind `begin` while the session has not begun."""
@@ -127,7 +131,13 @@ class Session:
 
     def _begin(self) -> Begin:
         return Begin(
-            host_key(), where(), program(), my_pids(), self.settings.ttl, self._replaces, True if self.returning else None
+            host_key(),
+            where(),
+            program(),
+            my_pids(),
+            self.settings.ttl,
+            self._replaces,
+            True if self.returning else None,
         )
 
     def beat_call(self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending]) -> Sent:
@@ -282,7 +292,7 @@ class Session:
         self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
         self.config = int(str(answer["config"]))
         for name, told in _map(answer.get("limits")).items():
-            self.limits[str(name)] = {"limit": str(name), **{k: str(v) for k, v in _map(told).items()}}
+            self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(told).items()}}
         again = [int(str(n)) for n in _list(answer.get("reassert"))]
         if again:
             self._reassert(again)

@@ -1,7 +1,7 @@
 """Threads: the port through which all threads of a process share one connection.
 
-Who finds nobody writing and reading does it for all, until its own answer is there, and hands the turn on. Commands that
-collect meanwhile go out together in the next call.
+Who finds nobody writing and reading does it for all, until its own answer is there, and hands the turn on. Commands
+that collect meanwhile go out together in the next call.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class ThreadPort:
     def run(self, pending: Pending, give_up: float) -> None:
         """Send a command and return when its answer was delivered, or its session is over.
 
-        `give_up` is a moment on the monotonic clock after which a server that cannot be reached is no longer tried. Raises
-        ServerUnavailable if it never was reached; otherwise the keeper goes on.
+        `give_up` is a moment on the monotonic clock after which a server that cannot be reached is no longer tried.
+        Raises ServerUnavailable if it never was reached; otherwise the keeper goes on.
         """
         pending.sent = time.monotonic()
         turn = _Turn(pending)
@@ -178,7 +178,9 @@ class ThreadPort:
             self._break()  # of an older epoch: it may lead to a server that is primary no more
         if self._wire is None:
             left = max(0.05, min(2.0, give_up - time.monotonic()))
-            self._wire = Wire(self.endpoint, self.session.settings.prefix + "meta", max(left, self.session.deadline.ttl))
+            self._wire = Wire(
+                self.endpoint, self.session.settings.prefix + "meta", max(left, self.session.deadline.ttl)
+            )
             self.reached = True
             self._epoch = 0
         return self._wire

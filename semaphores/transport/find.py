@@ -5,7 +5,7 @@ Sentinel is asked for its primary and the cluster for the node of our keys each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import redis
 from redis.asyncio import connection as async_connection
@@ -23,6 +23,21 @@ __all__ = ["async_connection_to", "find", "sync_connection_to", "unreachable"]
 CONNECT_TIMEOUT = 2.0  # seconds; connecting that takes longer will not be quick to answer either
 
 UNREACHABLE = (redis.RedisError, OSError)
+
+_SYNC: dict[str, Callable[..., AbstractConnection]] = {
+    "unix": UnixDomainSocketConnection,
+    "tls": SSLConnection,
+    "tcp": Connection,
+}
+_ASYNC: dict[str, Callable[..., async_connection.AbstractConnection]] = {
+    "unix": async_connection.UnixDomainSocketConnection,
+    "tls": async_connection.SSLConnection,
+    "tcp": async_connection.Connection,
+}
+
+
+def _kind(endpoint: Endpoint) -> str:
+    return "unix" if endpoint.kind == "unix" else "tls" if endpoint.tls else "tcp"
 
 
 def unreachable(endpoint: Endpoint, error: Exception) -> ServerUnavailable:
@@ -81,8 +96,7 @@ def find(endpoint: Endpoint, key: str) -> Mapping[str, object]:
 def sync_connection_to(endpoint: Endpoint, key: str, timeout: float) -> AbstractConnection:
     """Return an open connection; `timeout` in seconds bounds each read and write. Raises ServerUnavailable."""
     options: dict[str, object] = {**find(endpoint, key), "socket_timeout": timeout}
-    kind = UnixDomainSocketConnection if endpoint.kind == "unix" else SSLConnection if endpoint.tls else Connection
-    connection: AbstractConnection = kind(**options)
+    connection: AbstractConnection = _SYNC[_kind(endpoint)](**options)
     try:
         connection.connect()
     except UNREACHABLE as error:
@@ -92,15 +106,8 @@ def sync_connection_to(endpoint: Endpoint, key: str, timeout: float) -> Abstract
 
 async def async_connection_to(endpoint: Endpoint, found: Mapping[str, object]) -> async_connection.AbstractConnection:
     """Return an open connection of the running asyncio loop. Raises ServerUnavailable."""
-    retry = {"retry": None}
-    kind = (
-        async_connection.UnixDomainSocketConnection
-        if endpoint.kind == "unix"
-        else async_connection.SSLConnection
-        if endpoint.tls
-        else async_connection.Connection
-    )
-    connection: async_connection.AbstractConnection = kind(**{**found, **retry})
+    options: dict[str, object] = {**found, "retry": None}
+    connection: async_connection.AbstractConnection = _ASYNC[_kind(endpoint)](**options)
     try:
         await connection.connect()
     except UNREACHABLE as error:

@@ -1,4 +1,4 @@
-"""Wire: one blocking connection to the server, for threads. Bytes out, replies in; it knows no command but its greeting.
+"""Wire: one blocking connection to the server, for threads. Bytes out, replies in; it knows no command but INFO.
 
 Every wire learns the id of its server when it opens: each call carries it, so that lost data is noticed.
 """
@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import time
+from typing import cast
 
 import hiredis
 
@@ -35,7 +36,8 @@ class Wire:
     def __init__(self, endpoint: Endpoint, key: str, timeout: float) -> None:
         self.endpoint = endpoint
         self._connection = sync_connection_to(endpoint, key, timeout)
-        self._socket: socket.socket = self._connection._sock  # redis-py opens it; replies are read past its parser
+        # redis-py opens it; replies are read past its parser
+        self._socket: socket.socket = cast(socket.socket, self._connection._sock)
         self._reader = hiredis.Reader()
         self.timeout = timeout
         info = self.ask(b"INFO", b"server")
