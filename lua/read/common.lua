@@ -2,7 +2,8 @@
 -- Reads: meta, session:ID, session:ID:leases, session:ID:requests, session:ID:aside. Writes nothing, and never steps the
 -- lease clock: looking changes nothing.
 
-local MOST_ROWS = 1000 -- entries a call looks at, so that a big namespace never holds the server up
+local MOST_ROWS = 200 -- entries a call looks at: some 2 ms, so that looking at a big namespace holds nobody up
+local MOST_MEMBERS = 1000 -- slots read for the oldest holders: one lease may have as many
 local budget = MOST_ROWS
 local meta_known = false
 
@@ -26,7 +27,7 @@ local function page_of(command, name, cursor)
   if not string.match(cursor, '^%d+$') then
     refuse('a cursor is a number')
   end
-  local page = call(command, name, cursor, 'COUNT', math.max(10, math.min(budget, 500)))
+  local page = call(command, name, cursor, 'COUNT', math.max(10, math.min(math.floor(budget), 100)))
   budget = budget - #page[2] / 2
   return page[1], page[2]
 end
@@ -71,7 +72,7 @@ end
 
 -- Up to `most` of a limit's oldest leases: { lease, name, since in seconds }.
 local function oldest_holders(limit, most)
-  local found = call('ZRANGE', key('slots:' .. limit), 0, MOST_ROWS - 1, 'WITHSCORES')
+  local found = call('ZRANGE', key('slots:' .. limit), 0, MOST_MEMBERS - 1, 'WITHSCORES')
   local holders, seen = {}, {}
   for i = 1, #found, 2 do
     local lease = string.gsub(found[i], ':%d+$', '')

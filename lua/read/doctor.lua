@@ -8,7 +8,7 @@ local function read_keys(question)
   if not string.match(cursor, '^%d+$') then
     refuse('a cursor is a number')
   end
-  local page = call('SCAN', cursor, 'MATCH', PREFIX .. '*', 'COUNT', MOST_ROWS)
+  local page = call('SCAN', cursor, 'MATCH', PREFIX .. '*', 'COUNT', 2 * MOST_ROWS)
   local rows = {}
   for i, name in ipairs(page[2]) do
     local kind = call('TYPE', name)

@@ -25,6 +25,7 @@ end
 
 local function examine_session(id)
   local name = 'session:' .. id
+  budget = budget - 4
   local indexed = tonumber(call('ZSCORE', key('sessions'), id) or '')
   local stored = call('HMGET', key(name), 'expiry', 'host', 'aside')
   local expiry = tonumber(stored[1] or '')
@@ -52,8 +53,10 @@ end
 local function examine_lease(id, n, line)
   local name = id .. '/' .. n
   saw('token', word(line, 'token'))
+  budget = budget - 1
   for _, need in ipairs(lease_needs(line)) do
     local slots = key('slots:' .. need[1])
+    budget = budget - need[2] / 4
     for _, score in ipairs(call('ZMSCORE', slots, unpack(slot_members(id, tonumber(n), need[2])))) do
       if not score then
         find('slots_missing', 'slots:' .. need[1], { name = name })

@@ -46,7 +46,7 @@ end
 local function read_holders(question)
   local limit = text(question.limit, 'limit', 1024)
   local offset = whole(question.offset or 0, 'offset', 0, LARGEST)
-  local found = call('ZRANGE', key('slots:' .. limit), offset, offset + MOST_ROWS / 2 - 1)
+  local found = call('ZRANGE', key('slots:' .. limit), offset, offset + MOST_ROWS - 1)
   local rows, sessions, seen = {}, {}, {}
   for _, member in ipairs(found) do
     local session, n = string.match(member, '^([%w_.-]+)/(%d+)')
@@ -60,6 +60,6 @@ local function read_holders(question)
   end
   return {
     rows = rows_or_nil(rows), sessions = next(sessions) and sessions or nil,
-    next = #found == MOST_ROWS / 2 and offset + #found or nil,
+    next = #found == MOST_ROWS and offset + #found or nil,
   }
 end

@@ -1,8 +1,8 @@
 -- limits: which names there are, and each with capacity, usage and who waits.
 -- Questions: names { limits, places, sessions (cursors), left } -> { names, limits, places, sessions, left };
--- limits { names (up to 200) } -> { rows }. Reads: limits, limits:info, places, slots:LIMIT, waiters:LIMIT, group:HASH.
+-- limits { names (up to 200) } -> { rows, left }. Reads: limits, limits:info, places, slots:LIMIT, waiters:LIMIT, group:HASH.
 
-local MOST_GROUPS = 200 -- looked at for one limit; `more` says that there are others
+local MOST_GROUPS = 100 -- looked at for one limit; `more` says that there are others
 local MOST_BANDS = 16 -- priorities of one group looked at for its oldest request
 
 -- When a group's oldest request came, in ms, by its order of arrival: priority bands are 2^40 wide.
@@ -54,7 +54,7 @@ local function read_limits(question)
   local rows, left = {}, {}
   for _, name in ipairs(question.names or {}) do
     if budget > 0 then
-      budget = budget - 1
+      budget = budget - 4 -- entries that a row costs
       rows[#rows + 1] = limit_row(text(name, 'limit', 1024))
     else
       left[#left + 1] = name

@@ -16,7 +16,7 @@ from semaphores.status.views import (
 
 __all__ = ["leases", "requests", "sessions"]
 
-PAGE = 200  # sessions named in one question; the server's own bound is 1,000 entries a call
+PAGE = 200  # sessions named in one question; the server looks at as many entries a call, and tells what is left
 
 
 def sessions() -> Asking[tuple[SessionView, ...]]:

@@ -17,10 +17,11 @@ T = TypeVar("T")
 
 @dataclass
 class Reading:
-    """The read side of one namespace. `asked` counts questions."""
+    """The read side of one namespace. `asked` counts questions; `most_rows` is the longest list of a reply."""
 
     calls: Calls
     asked: int = 0
+    most_rows: int = 0
 
     def __call__(self, asking: Asking[T]) -> T:
         """Run a read."""
@@ -52,4 +53,6 @@ class Reading:
             reply = self.calls.connection.eval(script.text.decode(), 2, *keys, encode_question(question))
         except redis.ResponseError as error:
             raise redis.ResponseError(locate(script, str(error))) from error
-        return decode_reply(reply)
+        decoded = decode_reply(reply)
+        self.most_rows = max(self.most_rows, *(len(value) for value in decoded.values() if isinstance(value, list)), 0)
+        return decoded

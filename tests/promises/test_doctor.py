@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from semaphores.scripts.commands import Beat, Release, Revoke
+from semaphores.doctor import examine
+from semaphores.scripts.asking import Question, Reply, drive
+from semaphores.scripts.commands import Acquire, Beat, Release, Revoke
 from tests.lua.harness import Calls, Session, begin, number
 from tests.promises.reading import Reading
 from tests.servers import Server
@@ -88,7 +90,7 @@ KEYS = sorted(
 
 
 def test_the_list_of_keys_is_all_there_is(town: Town, calls: Calls) -> None:
-    kept = {key for key in calls.keys() if not key.startswith("group:")}
+    kept = {key for key in stored(calls) if not key.startswith("group:")}
     assert kept == set(KEYS), "a new key must be in the list above, and doctor must find its loss"
 
 
@@ -106,7 +108,7 @@ def test_every_lost_group_key_is_found_and_mended(server: Server, namespace: str
     while True:
         calls = Calls(server, f"{namespace}-{groups}")
         town, read = Town(calls), Reading(calls)
-        keys = sorted(key for key in calls.keys() if key.startswith("group:"))
+        keys = sorted(key for key in stored(calls) if key.startswith("group:"))
         if groups >= len(keys):
             break
         lose(calls, keys[groups])
@@ -117,6 +119,10 @@ def test_every_lost_group_key_is_found_and_mended(server: Server, namespace: str
         calls.close()
         groups += 1
     assert groups == 6, "three groups of two keys each wait here"
+
+
+def stored(calls: Calls) -> list[str]:
+    return calls.keys()
 
 
 def lose(calls: Calls, key: str) -> None:
@@ -281,18 +287,12 @@ def test_a_living_namespace_gives_no_false_alarm(calls: Calls, read: Reading) ->
             owner, lease = held.pop(0)
             owner.release(lease)
 
-    from semaphores.doctor import examine
+    def ask(question: Question) -> Reply:
+        live()
+        return read.ask(question)
 
     for _ in range(20):
-        asking = examine()
-        question = next(asking)
-        while True:
-            live()
-            try:
-                question = asking.send(read.ask(question))
-            except StopIteration as done:
-                assert done.value == (), [str(finding) for finding in done.value]
-                break
+        assert drive(examine(), ask) == ()
 
 
 def test_a_big_namespace_is_examined_in_bounded_steps(calls: Calls, read: Reading) -> None:
@@ -305,8 +305,10 @@ def test_a_big_namespace_is_examined_in_bounded_steps(calls: Calls, read: Readin
         pipeline.hset(calls.key("session:a:leases"), str(n), line)
         pipeline.zadd(calls.key("slots:pool:wide"), {f"a/{n}": 1000})
     pipeline.execute()
+    for n in range(20):
+        calls.session(f"s{n}").send(*[Acquire(f"pool:wide=1 pool:w{n}=3", "h:1:t")] * 15)
     assert read.examine() == ()
-    assert read.asked > 12, "pages of at most 500 entries each"
+    assert read.asked > 40, "pages of some 100 entries each"
 
 
 def test_begin_names_the_host_of_the_session(calls: Calls, read: Reading) -> None:
