@@ -1,0 +1,59 @@
+"""The state machine notices bugs: each is planted in the scripts' text, and a bounded number of histories finds it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.lua.harness import Plant
+from tests.model.machine import Histories
+from tests.servers import Server
+
+HISTORIES = 150  # the rarest needs some tens
+
+
+def replacing(old: str, new: str, count: int = 1) -> Plant:
+    return lambda text: text.replace(old, new, count)
+
+
+PLANTS = {
+    "an ended lease does not mark its places": replacing("    mark('waiters:' .. limit)\n  end\n  gather(", "  end\n  gather("),
+    "nobody with precedence is looked for": replacing("head_order < order then", "head_order < -2 then"),
+    "usage is read after the gathered changes count": replacing(
+        "used[limit] = math.max(0, used[limit] - slots)", "used[limit] = used[limit]"
+    ),
+    "a blocked group stays where it is": replacing("  if before == place then\n", "  if before then\n"),
+    "a raised limit marks no place": replacing("    place_mark('waiters:' .. limit)\n  end\n  call('XADD'", "  end\n  call('XADD'"),
+    "a changed default marks no place": replacing("    places_mark_all('waiters:' .. ", "    string.len('waiters:' .. "),
+    "a waiter that leaves marks no place": replacing("  if place then\n    place_mark(place)\n  end\nend", "end"),
+    "a grant is made although nobody listens": replacing("token = token }) == 0 then", "token = token }) < 0 then"),
+    "a group's score is not that of its first request": replacing(
+        "  elseif place then\n    call('ZADD', key(place), digits(score), hash)", "  elseif place then"
+    ),
+    "an emptied place stays in the index": replacing("call('ZREM', key('places'), before)", "call('EXISTS', key('places'))"),
+    "a request stays in a group that it has left": replacing("and group_lacks(hash, limited)", "and false"),
+    "a weight counts as one": replacing("- reservation_keeps(hash, limit) < slots", "- reservation_keeps(hash, limit) < 1"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_the_state_machine_notices_a_planted_bug(server: Server, name: str) -> None:
+    class Planted(Histories):
+        SERVER = server
+        PLANT = staticmethod(PLANTS[name])
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Planted,
+            settings=settings(
+                max_examples=HISTORIES,
+                stateful_step_count=40,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+                database=None,
+                derandomize=True,
+                print_blob=False,
+            ),
+        )
