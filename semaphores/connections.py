@@ -104,7 +104,9 @@ class Connections:
             packed = ask_script(wire, self.session.one_shot(command, wire.server), call_script())
             if not isinstance(packed, bytes):
                 raise ServerError("the server answered a call with something else than a reply")
-            answer: Answer = read_reply(packed).answers[1]
+            reply = read_reply(packed)
+            self.session.saw(reply)  # so that data lost later is noticed, and `init` is believed once only
+            answer: Answer = reply.answers[1]
             return answer
 
         return self._errand(exchange, patience)

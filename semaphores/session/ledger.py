@@ -83,8 +83,8 @@ class Ledger:
     """The books. `lock` is held for single steps only."""
 
     session: str
-    lock: Lock = field(default_factory=Lock)
     last: int = 0
+    lock: Lock = field(default_factory=Lock)
     unanswered: dict[int, Pending] = field(default_factory=dict)
     awaited: dict[int, Awaiting] = field(default_factory=dict)
     held: dict[int, Holding] = field(default_factory=dict)

@@ -76,11 +76,12 @@ class Session:
         state = "LIVE" if self.deadline.started and not self.deadline.past() else "LOST" if self.begun else "NEW"
         return f"<Session {self.id} {state}, {len(self.ledger.held)} leases, {self.deadline.left():.1f} s left>"
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, last: int = 0) -> None:
+        """Numbers go on, so that what comes late for the old session is never taken for an answer to the new one."""
         self.id = new_session_id()
         self.begun = False
         self.returning = False
-        self.ledger = Ledger(self.id)
+        self.ledger = Ledger(self.id, last)
         self.deadline.forget()
 
     # what a call carries
@@ -94,18 +95,22 @@ class Session:
         mark: int | None = None,
     ) -> Sent:
         """Return a call that carries these commands, behind `begin` while the session has not begun."""
-        begin = not self.begun
-        sent_at = self.deadline.now()
-        header = self._header(self.id, self.ledger.mark() if mark is None else mark, server)
-        unanswered = self.ledger.unanswered
-        items = [item for item in items if unanswered.get(item.n) is item]  # not those of a session that is over
+        with self._state:  # another thread may end this session: id, mark and items must be of the same one
+            sent_at = self.deadline.now()
+            if sent_at >= self.deadline.at() and self.deadline.started:
+                self.check()  # past D nothing may renew it
+            begin, session = not self.begun, self.id
+            header = self._header(session, self.ledger.mark() if mark is None else mark, server)
+            unanswered = self.ledger.unanswered
+            items = [item for item in items if unanswered.get(item.n) is item]  # not those of a session that is over
+            begins = self._begin() if begin else None
         encoded = [item.encoded for item in items]
         if commands:
             encoded = [*(encode(command, 0) for command in commands), *encoded]
-        if begin:
-            encoded.insert(0, encode(self._begin(), 0))
+        if begins is not None:
+            encoded.insert(0, encode(begins, 0))
         data = build(script or call_script(), self.settings.prefix, header, encoded)
-        return Sent(data, self.id, sent_at, items, begin, commands)
+        return Sent(data, session, sent_at, items, begin, commands)
 
     def one_shot(self, command: Command, server: str) -> bytes:
         """Return a call that begins a session of its own, runs one command and ends it."""
@@ -124,8 +129,8 @@ class Session:
             self.deadline.ttl,
             self.deadline.ttl if known else max(LONGEST_UNKNOWN, settings.ttl),
             not self.deadline.past(),
-            settings.init,
-            settings.calm,
+            settings.init and not known,
+            settings.calm and not known,
             settings.w,
         )
 
@@ -142,8 +147,10 @@ class Session:
 
     def beat_call(self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending]) -> Sent:
         """Return a beat: all that the session holds and awaits, with commands that want sending again."""
-        mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
-        return self.call(items, server, beats, mark=mark)
+        with self._state:  # the session must not become another one between its windows and its id
+            self.check()
+            mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
+            return self.call(items, server, beats, mark=mark)
 
     # what a reply changes
 
@@ -158,17 +165,14 @@ class Session:
         if self.deadline.past():
             self.over("its deadline passed before the server answered")
             return True
-        if (reply.epoch, reply.clock) > (self.epoch, self.clock):
-            new_epoch = self.epoch not in (0, reply.epoch)
-            self.epoch, self.clock = reply.epoch, reply.clock
-            if new_epoch:
-                self.on_trouble()
+        if self.saw(reply):
+            self.on_trouble()
         self.grace_until = None if reply.grace is None else time.monotonic() + reply.grace
         if reply.lost:
-            return self._lost(reply)
+            return self._lost(sent, reply)
         answers = reply.answers
         if sent.begin:
-            if not self._begun(answers[0]):
+            if not self._begun(sent, answers[0]):
                 return True
             answers = answers[1:]
         self.deadline.renew(sent.at)
@@ -184,7 +188,15 @@ class Session:
             self.grant(grant.n, grant.token)
         return True
 
-    def _begun(self, answer: Answer) -> bool:
+    def saw(self, reply: Reply) -> bool:
+        """Note the epoch and clock of a reply, whoever asked; True when the epoch is another than before."""
+        new_epoch = False
+        if (reply.epoch, reply.clock) > (self.epoch, self.clock):
+            new_epoch = self.epoch not in (0, reply.epoch)
+            self.epoch, self.clock = reply.epoch, reply.clock
+        return new_epoch
+
+    def _begun(self, sent: Sent, answer: Answer) -> bool:
         if answer["answer"] != "begun":
             self.over(str(answer.get("reason", "the server did not begin it")))
             return False
@@ -197,17 +209,23 @@ class Session:
                     f" longest: set SEMAPHORES_TTL={ttl:g} or connect(ttl={ttl:g})"
                 )
             )
+            if not any(isinstance(item.command, End) for item in sent.items):
+                self.send_later(End())  # what the same call was granted must not stay for a T that long
             return False
         self.deadline.adopt(ttl)
         self.begun, self.returning = True, False
         return True
 
-    def _lost(self, reply: Reply) -> bool:
-        if reply.grace is not None and not self.deadline.past() and self.begun:
+    def _lost(self, sent: Sent, reply: Reply) -> bool:
+        if sent.begin:
+            answer = reply.answers[0] if reply.answers else {}
+            self._over(str(answer.get("reason", "the server did not begin its session")))
+            return True
+        if reply.grace is not None and (self.begun or self.returning):
             self.begun, self.returning = False, True  # lost with the data: it comes back under its own name
             self.on_trouble()
-            return False
-        self.over("the server does not know its session any more")
+            return False  # as is every other call that was on its way then
+        self._over("the server does not know its session any more")
         return True
 
     def grant(self, n: int, token: str) -> None:
@@ -247,9 +265,10 @@ class Session:
         """Enter a request into the books; returns the command to send."""
 
         def deliver(answer: Answer) -> None:
-            self._asked(request, answer)
+            self._asked(request, pending.n, answer)
 
-        return self.ledger.enter_request(request, deliver)
+        pending = self.ledger.enter_request(request, deliver)
+        return pending
 
     def give_up(self, request: Awaiting) -> bool:
         """Stop awaiting a request; False when it has its outcome already."""
@@ -261,21 +280,23 @@ class Session:
         with self._state:
             return holding.session == self.id and self.ledger.let_go(holding)
 
-    def _asked(self, request: Awaiting, answer: Answer) -> None:
+    def _asked(self, request: Awaiting, n: int, answer: Answer) -> None:
         kind = answer["answer"]
         if kind == "granted":
             limit = answer.get("unlimited")
             if limit is not None and limit not in self.unlimited:
                 self.unlimited.add(str(limit))
                 self.on_unlimited(str(limit))
-            self.grant(request.n, str(answer["token"]))
+            self.grant(n, str(answer["token"]))
+        elif n != request.n:
+            pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
             request.order = str(answer["order"])
             request.blocked_by = str(answer.get("limit", "")) or None
             if not self.listening:
                 self.on_trouble()  # the wake connection opens with the first that waits, followed at once by a beat
         elif kind != "over":
-            self.fail(request.n, error_of(answer))
+            self.fail(n, error_of(answer))
 
     def send_later(self, command: Command) -> None:
         """Enter a command that nobody waits for; the keeper's next call takes it along."""
@@ -335,7 +356,7 @@ class Session:
             old.awaited.clear()
             old.unanswered.clear()
             self._replaces = self.id
-            self._begin_anew()
+            self._begin_anew(old.last)
         for holding in held:
             holding.lose(reason)
         for pending in waiting:
