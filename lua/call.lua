@@ -95,7 +95,11 @@ local function run_commands(header, commands, answers)
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
-  local more = reap()
+  local reaped, more = pcall(reap)
+  if not reaped then
+    broken('reaper', more)
+    more = false
+  end
   for i, command in ipairs(commands) do
     if not GIVING_BACK[command.op] and me.ended then
       answers[i] = { answer = 'refused', reason = 'this session is over' }

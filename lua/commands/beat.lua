@@ -81,15 +81,28 @@ end
 local function neighbours_of(host)
   local found
   for _, id in ipairs(call('SRANDMEMBER', key('host:' .. host), MOST_NEIGHBOURS)) do
-    local pids = id ~= me.id and call('HGET', session_key(id), 'pids')
-    if pids then
+    local fine, pids = pcall(call, 'HGET', session_key(id), 'pids') -- what is broken of others is not ours to suffer
+    if id ~= me.id and fine and pids then
       found = found or {}
       found[id] = pids
-    elseif id ~= me.id then
+    elseif id ~= me.id and fine then
       call('SREM', key('host:' .. host), id)
     end
   end
   return found
+end
+
+-- Types, before the first write.
+local function prove(host, config_changed)
+  call('HLEN', leases_key(me.id))
+  call('HLEN', requests_key(me.id))
+  if host then
+    call('SCARD', key('host:' .. host))
+  end
+  if config_changed then
+    call('HLEN', key('limits'))
+    call('HLEN', key('limits:info'))
+  end
 end
 
 local function beat(command, mark)
@@ -100,6 +113,7 @@ local function beat(command, mark)
   for _, id in ipairs(command.gone or {}) do
     plain_name(id, 'session')
   end
+  prove(host, config ~= meta.config)
   local answer = { answer = 'beat', config = meta.config }
   for _, id in ipairs(command.gone or {}) do
     if id ~= me.id and call('EXISTS', session_key(id)) == 1 then

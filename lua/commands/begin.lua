@@ -1,6 +1,7 @@
 -- begin: makes the calling session; the one it replaces ends there and then.
--- Arguments: n; host (a key: boot and pid namespace), where, program, pids; replaces, returning (optional).
--- Answer: begun { ttl, created }; refused. Reads and writes: session:ID, sessions, host:KEY.
+-- Arguments: n; host (a key: boot and pid namespace), where, program, pids, ttl (seconds); replaces, returning
+-- (optional).
+-- Answer: begun { ttl }. Reads and writes: session:ID, sessions, host:KEY.
 
 local function begin(id, command)
   plain_name(id, 'session')
