@@ -54,6 +54,7 @@ class Connections:
         self.session = Session(self.settings)
         self._threads: ThreadPort | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopPort] = weakref.WeakKeyDictionary()
+        self._latest: LoopPort | None = None
         self._keeper: Keeper | None = None
         self._errands: Wire | None = None
         self._errand_lock = Lock()
@@ -69,14 +70,17 @@ class Connections:
         self._keep()
         return self._threads
 
-    def loop(self) -> LoopPort:
+    def loop(self, loop: asyncio.AbstractEventLoop) -> LoopPort:
         """Return the port of the running asyncio loop, the keeper running."""
-        loop = asyncio.get_running_loop()
-        port = self._loops.get(loop)
-        if port is None:
-            with self._lock:
-                port = self._loops.setdefault(loop, LoopPort(self.session, self.endpoint))
-            self._keep()
+        port = self._latest
+        if port is not None and port.loop is loop:
+            return port
+        with self._lock:
+            port = self._loops.get(loop)
+            if port is None:
+                port = self._loops[loop] = LoopPort(self.session, self.endpoint, loop)
+            self._latest = port
+        self._keep()
         return port
 
     @property

@@ -11,21 +11,22 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import lru_cache, partial
+from threading import get_ident
 from typing import Protocol, TypeVar
 
 import anyio
-import sniffio
 from anyio import to_thread
 
+from semaphores.body import Body, LoopBody, TrioBody
 from semaphores.connections import Connections
 from semaphores.errors import ServerUnavailable
 from semaphores.lease import Stake
-from semaphores.request import Attempt, Send, Step
+from semaphores.request import Attempt, Send, Step, Wait
 from semaphores.scripts.commands import Command
 from semaphores.session.ledger import Pending
 from semaphores.session.process import where, word_of
 
-__all__ = ["AsyncDriver", "LoopDriver", "ThreadDriver", "TrioDriver", "async_driver"]
+__all__ = ["AsyncDriver", "LoopDriver", "ThreadDriver", "TrioDriver", "async_driver", "current_task"]
 
 T = TypeVar("T")
 RETRY = 0.1  # seconds between two tries to connect
@@ -44,10 +45,11 @@ class ThreadDriver:
         self.connections = connections
         self._woken = threading.Event()
 
-    def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+    def attempt(self, attempt: Attempt) -> Stake:
         """Run an attempt; whatever interrupts it leaves nothing behind."""
         port = self.connections.threads()
-        attempt = make(self._woken.set, holder_word(self.connections.pid, threading.current_thread().name))
+        attempt.wake = self._woken.set
+        attempt.holder = holder_word(self.connections.pid, threading.current_thread().name)
         try:
             return self._drive(attempt.run())
         except BaseException:
@@ -83,8 +85,15 @@ class ThreadDriver:
 class AsyncDriver(Protocol):
     """What the async drivers have in common."""
 
-    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+    @property
+    def task(self) -> object:
+        """The task that it drives."""
+
+    async def attempt(self, attempt: Attempt) -> Stake:
         """Run an attempt; whatever interrupts it leaves nothing behind."""
+
+    def body(self, stake: Stake) -> Body:
+        """Return the body that runs with a stake."""
 
     def hand_over(self, command: Command) -> None:
         """Send a command whose reply nobody waits for."""
@@ -92,44 +101,54 @@ class AsyncDriver(Protocol):
     async def finish(self, command: Command) -> None:
         """Send a command and wait for its answer, as long as the server can be reached."""
 
-    def soon(self, callback: Callable[[], object]) -> None:
-        """Run a callback in the loop, from any thread."""
-
 
 def async_driver(connections: Connections) -> AsyncDriver:
     """Return the driver for the running event loop."""
-    if sniffio.current_async_library() == "trio":
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # no asyncio loop runs in this thread
         return TrioDriver(connections)
-    return LoopDriver(connections)
+    return LoopDriver(connections, loop)
+
+
+def current_task() -> object:
+    """Return the running task, of asyncio or of trio."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        from trio.lowlevel import current_task as trio_task
+
+        return trio_task()
 
 
 class LoopDriver:
     """Carries out steps in an asyncio task."""
 
-    __slots__ = ("_future", "_thread", "_woken", "connections", "port")
+    __slots__ = ("_future", "_woken", "connections", "port", "task")
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self.connections = connections
-        self.port = connections.loop()
-        self._thread = threading.get_ident()
+        self.port = connections.loop(loop)
+        self.task = asyncio.current_task(loop)
         self._future: asyncio.Future[None] | None = None
         self._woken = False
 
-    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+    async def attempt(self, attempt: Attempt) -> Stake:
         """Run an attempt; whatever interrupts it leaves nothing behind."""
-        task = asyncio.current_task()
-        attempt = make(self._wake, holder_word(self.connections.pid, task.get_name() if task else "loop"))
+        attempt.wake = self._wake
+        attempt.holder = holder_word(self.connections.pid, self.task.get_name() if self.task else "loop")
         try:
             steps = attempt.run()
             while True:
                 step = next(steps)
-                if isinstance(step, Send):
-                    if self.port.ready:
-                        self.port.post(step.pending)
-                    else:
-                        await self._connect_and_post(step.pending, step.give_up)
+                if isinstance(step, Wait):
+                    if not self._woken:
+                        await self._wait(step.until)
+                    self._woken = False
+                elif self.port.ready:
+                    self.port.post(step.pending)
                 else:
-                    await self._wait(step.until)
+                    await self._connect_and_post(step.pending, step.give_up)
         except StopIteration as stop:
             stake: Stake = stop.value
             return stake
@@ -156,8 +175,12 @@ class LoopDriver:
             pending.sent = None
             self.connections.session.on_trouble()
 
+    def body(self, stake: Stake) -> LoopBody:
+        """Return the body that runs with a stake."""
+        return LoopBody(stake, self.task, self.port.loop)
+
     def _wake(self) -> None:
-        if threading.get_ident() == self._thread:
+        if get_ident() == self.port.thread:
             self._set()
         else:
             with suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -169,17 +192,16 @@ class LoopDriver:
             self._future.set_result(None)
 
     async def _wait(self, until: float | None) -> None:
-        if not self._woken:
-            loop = self.port.loop
-            self._future = loop.create_future()
-            timer = None if until is None else loop.call_later(max(0.0, until - time.monotonic()), self._set)
-            try:
-                await self._future
-            finally:
-                self._future = None
-                if timer is not None:
-                    timer.cancel()
-        self._woken = False
+        loop = self.port.loop
+        self._future = future = loop.create_future()
+        if until is None:
+            await future
+            return
+        timer = loop.call_later(max(0.0, until - time.monotonic()), self._set)
+        try:
+            await future
+        finally:
+            timer.cancel()
 
     def hand_over(self, command: Command) -> None:
         """Send a command whose reply nobody waits for."""
@@ -188,13 +210,10 @@ class LoopDriver:
     async def finish(self, command: Command) -> None:
         """Send a command and wait for its answer, as long as the server can be reached."""
         pending = self.connections.session.ledger.enter(command, lambda _: self._wake())
+        self._woken = False
         await self._connect_and_post(pending, time.monotonic())
-        await self._wait(time.monotonic() + self.connections.session.deadline.ttl)
-
-    def soon(self, callback: Callable[[], object]) -> None:
-        """Run a callback in the loop, from any thread."""
-        with suppress(RuntimeError):
-            self.port.loop.call_soon_threadsafe(callback)
+        if not self._woken:
+            await self._wait(time.monotonic() + self.connections.session.deadline.ttl)
 
 
 class TrioDriver:
@@ -204,13 +223,14 @@ class TrioDriver:
         from trio.lowlevel import current_task, current_trio_token
 
         self.connections = connections
+        self.task: object = current_task()
         self._token = current_trio_token()
         self._holder = holder_word(connections.pid, current_task().name)
         self._woken = anyio.Event()
 
-    async def attempt(self, make: Callable[[Callable[[], None], str], Attempt]) -> Stake:
+    async def attempt(self, attempt: Attempt) -> Stake:
         """Run an attempt; whatever interrupts it leaves nothing behind."""
-        attempt = make(partial(self.soon, self._wake), self._holder)
+        attempt.wake, attempt.holder = partial(self._soon, self._wake), self._holder
         port = self.connections.threads()
         try:
             steps = attempt.run()
@@ -226,6 +246,10 @@ class TrioDriver:
         except BaseException:
             attempt.abandon(port.post)
             raise
+
+    def body(self, stake: Stake) -> TrioBody:
+        """Return the body that runs with a stake."""
+        return TrioBody(stake, self._soon)
 
     def _wake(self) -> None:
         self._woken.set()
@@ -244,7 +268,6 @@ class TrioDriver:
         """Send a command and wait for its answer, as long as the server can be reached."""
         await to_thread.run_sync(ThreadDriver(self.connections).finish, command)
 
-    def soon(self, callback: Callable[[], object]) -> None:
-        """Run a callback in the loop, from any thread."""
-        with suppress(RuntimeError):
+    def _soon(self, callback: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # the loop is over: nobody waits any more
             self._token.run_sync_soon(callback)

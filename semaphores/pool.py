@@ -5,21 +5,19 @@ Invariant: leaving hands the release over and never waits for its reply; a body 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial, wraps
+from functools import wraps
 from threading import get_ident
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast, overload
 
-from anyio import CancelScope
-
+from semaphores.body import Body
 from semaphores.connecting import default_connections, seconds_of
 from semaphores.connections import Connections
-from semaphores.drivers import AsyncDriver, ThreadDriver, async_driver
+from semaphores.drivers import AsyncDriver, ThreadDriver, async_driver, current_task
 from semaphores.errors import InvalidNumber, UsageError
 from semaphores.lease import AsyncLease, Lease, Stake, chain
 from semaphores.names import needs_of
@@ -77,7 +75,7 @@ class Acquirer:
     def __enter__(self) -> Lease:
         connections = self._connections()
         driver = ThreadDriver(connections)
-        stake = driver.attempt(partial(self._attempt, connections))
+        stake = driver.attempt(Attempt(connections, self.demand, chain.get()))
         self._push(get_ident(), _Inside(stake))
         return Lease(stake, driver.finish)
 
@@ -94,35 +92,25 @@ class Acquirer:
     async def __aenter__(self) -> AsyncLease:
         connections = self._connections()
         driver = async_driver(connections)
-        stake = await driver.attempt(partial(self._attempt, connections))
-        scope = CancelScope()
-        scope.__enter__()
-        inside = _InsideTask(stake, driver, scope)
-        inside.watch()
-        self._push(_task(), inside)
+        stake = await driver.attempt(Attempt(connections, self.demand, chain.get()))
+        body = driver.body(stake)
+        body.watch()
+        self._push(driver.task, _Inside(stake, driver, body))
         return AsyncLease(stake, driver.finish)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        inside = self._pop(_task())
-        assert isinstance(inside, _InsideTask)  # noqa: S101 (pushed by __aenter__)
-        stake = inside.stake
+        inside = self._pop(current_task())
+        stake, driver, body = inside.stake, inside.driver, inside.body
+        if driver is None or body is None:  # entered by a thread, left by a task
+            raise UsageError(f"{self!r} was entered with `with` and left with `async with`")
         lost = stake.lost_error()
         for command in stake.leave():
-            inside.driver.hand_over(command)
-        inside.unwatch()
-        try:
-            swallowed = inside.scope.__exit__(kind, error, trace)
-        except RuntimeError:
-            raise UsageError(
-                f"{self!r} was left by another task than the one that entered it; it was released"
-            ) from None
-        if lost is not None and (swallowed or kind is None):
+            driver.hand_over(command)
+        ours = await body.leave(kind, error, trace)
+        if lost is not None and (ours or kind is None):
             raise lost
-
-    def _attempt(self, connections: Connections, wake: Callable[[], None], holder: str) -> Attempt:
-        return Attempt(connections, self.demand, holder, chain.get(), wake)
 
     def _push(self, key: object, inside: _Inside) -> None:
         held = chain.get()
@@ -138,49 +126,20 @@ class Acquirer:
         inside = entered.pop()
         if not entered:
             del self._entered[key]
-        chain.set(tuple(stake for stake in chain.get() if stake is not inside.stake and not stake.left))
+        held = chain.get()
+        if held:
+            rest = [stake for stake in held if stake is not inside.stake and not stake.left]
+            chain.set(tuple(rest) if rest else ())
         return inside
 
 
 @dataclass(slots=True)
 class _Inside:
-    """One `with` between its entry and its exit."""
+    """One `with` or `async with` between its entry and its exit."""
 
     stake: Stake
-
-
-@dataclass(slots=True)
-class _InsideTask(_Inside):
-    """One `async with`: what it awaits is cancelled when its lease is lost."""
-
-    driver: AsyncDriver
-    scope: CancelScope
-
-    def watch(self) -> None:
-        """Have the scope cancelled when a lease that this rests on is lost."""
-        for holding in self.stake.holdings():
-            holding.watchers.append(self.lost)
-            if holding.lost is not None:
-                self.lost()
-
-    def unwatch(self) -> None:
-        """Stop watching."""
-        for holding in self.stake.holdings():
-            if self.lost in holding.watchers:
-                holding.watchers.remove(self.lost)
-
-    def lost(self) -> None:
-        """Cancel the body, from any thread."""
-        self.driver.soon(self.scope.cancel)
-
-
-def _task() -> object:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no asyncio loop here: trio
-        from trio.lowlevel import current_task
-
-        return current_task()
+    driver: AsyncDriver | None = None
+    body: Body | None = None
 
 
 def demand_of(

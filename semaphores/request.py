@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from semaphores.connections import Connections
 from semaphores.errors import AcquireTimeout, SemaphoresError
@@ -18,7 +20,6 @@ from semaphores.scripts.answers import timeout_of
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Cancel, Command, Release
 from semaphores.session.ledger import Awaiting, Holding, Pending
-from semaphores.session.session import Session
 from semaphores.session.threads import PATIENCE
 
 __all__ = ["Attempt", "Demand", "Send", "Step", "Wait"]
@@ -26,7 +27,7 @@ __all__ = ["Attempt", "Demand", "Send", "Step", "Wait"]
 LAST_WORD = 1.0  # seconds to wait for the answer that says what blocked a request that timed out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Demand:
     """What a caller asks for: slots by limit name, in the order in which limits are tried."""
 
@@ -35,17 +36,20 @@ class Demand:
     priority: int = 0
     blocking: bool = True
 
+    @cached_property
+    def words(self) -> str:
+        """The needs as the server stores them."""
+        return encode_needs(self.needs)
 
-@dataclass(frozen=True, slots=True)
-class Send:
+
+class Send(NamedTuple):
     """Send a command. `give_up`: when to stop trying a server that was never reached, on the monotonic clock."""
 
     pending: Pending
     give_up: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait until woken, or until a moment on the monotonic clock."""
 
     until: float | None
@@ -55,23 +59,22 @@ Step = Send | Wait
 Steps = Generator[Step, None, None]
 
 
-@dataclass(slots=True, eq=False)
 class Attempt:
-    """One attempt to meet a demand."""
+    """One attempt to meet a demand. Its driver says who asks (`holder`) and how it is woken (`wake`)."""
 
-    connections: Connections
-    demand: Demand
+    __slots__ = ("connections", "demand", "holder", "loans", "request", "session", "stakes", "started", "wake")
+
     holder: str
-    stakes: tuple[Stake, ...]  # of the call chain, outermost first
     wake: Callable[[], None]
-    started: float = field(default_factory=time.monotonic)
-    request: Awaiting | None = None
-    loans: list[Loan] = field(default_factory=list)
 
-    @property
-    def session(self) -> Session:
-        """The session that asks."""
-        return self.connections.session
+    def __init__(self, connections: Connections, demand: Demand, stakes: tuple[Stake, ...]) -> None:
+        self.connections = connections
+        self.session = connections.session
+        self.demand = demand
+        self.stakes = stakes  # of the call chain, outermost first
+        self.started = time.monotonic()
+        self.request: Awaiting | None = None
+        self.loans: list[Loan] = []
 
     @property
     def until(self) -> float | None:
@@ -80,12 +83,13 @@ class Attempt:
 
     def run(self) -> Generator[Step, None, Stake]:
         """Borrow what the call chain holds, ask the server for the rest, all or nothing."""
-        needs = self.demand.needs
+        needs, words = self.demand.needs, self.demand.words
         if self.stakes:
             yield from self._borrow()
             borrowed = {loan.limit for loan in self.loans}
             needs = {limit: count for limit, count in needs.items() if limit not in borrowed}
-        holding = (yield from self._ask(needs)) if needs else None
+            words = encode_needs(needs)
+        holding = (yield from self._ask(needs, words)) if needs else None
         return Stake(self.connections, holding, needs, tuple(self.loans))
 
     def abandon(self, post: Callable[[Command], None]) -> None:
@@ -127,9 +131,9 @@ class Attempt:
     def _late(self) -> bool:
         return self.until is not None and time.monotonic() >= self.until
 
-    def _ask(self, needs: Mapping[str, int]) -> Generator[Step, None, Holding]:
+    def _ask(self, needs: Mapping[str, int], words: str) -> Generator[Step, None, Holding]:
         demand = self.demand
-        request = Awaiting(encode_needs(needs), self.holder, demand.priority, self.wake, not demand.blocking)
+        request = Awaiting(words, self.holder, demand.priority, self.wake, not demand.blocking)
         self.request = request
         patience = PATIENCE if demand.timeout is None else min(PATIENCE, demand.timeout)
         yield Send(self.session.ask_for(request), self.started + patience)

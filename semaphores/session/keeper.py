@@ -56,13 +56,16 @@ class Keeper:
         self._relief = False
         session.on_trouble = self.nudge
         self._thread = threading.Thread(target=self._run, name="semaphores-session", daemon=True)
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="semaphores-deadline", daemon=True)
 
     def __repr__(self) -> str:
         return f"<Keeper of {self.session}, {self.beats} beats>"
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads."""
         self._thread.start()
+        self._watcher.start()
 
     def nudge(self) -> None:
         """Have the next beat go at once; safe from any thread, and cheap when it was asked for already."""
@@ -72,8 +75,9 @@ class Keeper:
                 self._nudge.send(b"!")
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._stopping = True
+        self._over.set()
         self._nudged = False
         self.nudge()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
@@ -87,9 +91,18 @@ class Keeper:
         self._hear.close()
         self._nudge.close()
 
+    def _watch(self) -> None:
+        """Lose the leases at D, whatever the other thread waits for just then: a name, a handshake, a full socket."""
+        deadline = self.session.deadline
+        pause = 0.0
+        while not self._over.wait(pause):
+            self.session.check()
+            pause = min(1.0, deadline.ttl / 10)
+            if deadline.started:
+                pause = min(pause, deadline.left() + 0.001)
+
     def _run(self) -> None:
         while not self._stopping:
-            self.session.check()
             now = time.monotonic()
             self._guarded(self._listen)
             if now >= self._due and self._sent is None and now >= self._not_before:

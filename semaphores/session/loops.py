@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from threading import get_ident
 from typing import cast
 
 import hiredis
@@ -31,6 +32,7 @@ from semaphores.transport.wire import server_id_in
 __all__ = ["LoopPort"]
 
 IN_FLIGHT = 2  # calls
+CONNECT = 2.0  # seconds at most for connecting
 CALL_SIZE = 64  # commands in a call while others are in flight; measured best between 50 and 100
 
 
@@ -50,10 +52,11 @@ class _Replies(asyncio.Protocol):
 class LoopPort:
     """Sends commands of one session for the tasks of one asyncio loop. Used from that loop only."""
 
-    def __init__(self, session: Session, endpoint: Endpoint) -> None:
+    def __init__(self, session: Session, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
         self.session = session
         self.endpoint = endpoint
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
+        self.thread = get_ident()
         self.server = ""
         self.reached = False
         self._transport: asyncio.WriteTransport | None = None
@@ -97,18 +100,31 @@ class LoopPort:
                 return
             self.disconnect()
             self._tried = time.monotonic()
-            found = await to_thread.run_sync(find, self.endpoint, self.session.settings.prefix + "meta")
-            connection = await async_connection_to(self.endpoint, found)
-            self._opened = connection  # redis-py closes it with its last reference; replies are read past its parser
-            transport = cast(asyncio.Transport, cast(asyncio.StreamWriter, connection._writer).transport)
-            self._reader = hiredis.Reader()
-            self._protocol = _Replies(self)
-            transport.set_protocol(self._protocol)
-            transport.resume_reading()
-            self._transport = transport
-            info = await self._ask(b"INFO", b"server")
-            self.server = server_id_in(info) if isinstance(info, bytes) else ""
-            self._epoch, self.reached = 0, True
+            try:
+                async with asyncio.timeout(CONNECT):
+                    await self._open()
+            except TimeoutError:
+                self.disconnect()
+                raise ServerUnavailable(f"{self.endpoint.redacted} did not answer within {CONNECT:g} s") from None
+            except BaseException:
+                self.disconnect()  # half open is not open
+                raise
+
+    async def _open(self) -> None:
+        found = await to_thread.run_sync(
+            find, self.endpoint, self.session.settings.prefix + "meta", abandon_on_cancel=True
+        )
+        connection = await async_connection_to(self.endpoint, found)
+        self._opened = connection  # redis-py closes it with its last reference; replies are read past its parser
+        transport = cast(asyncio.Transport, cast(asyncio.StreamWriter, connection._writer).transport)
+        self._reader = hiredis.Reader()
+        self._protocol = _Replies(self)
+        transport.set_protocol(self._protocol)
+        transport.resume_reading()
+        self._transport = transport
+        info = await self._ask(b"INFO", b"server")
+        self.server = server_id_in(info) if isinstance(info, bytes) else ""
+        self._epoch, self.reached = 0, True
 
     @property
     def may_try(self) -> bool:

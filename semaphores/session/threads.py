@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 
 from semaphores.errors import SemaphoresError, ServerError, ServerUnavailable
@@ -24,6 +25,8 @@ __all__ = ["ThreadPort"]
 
 PATIENCE = 5.0  # seconds a process that never reached the server tries before it says so
 PAUSE = 0.05  # seconds between two tries while the server is away
+GLANCE = 0.2  # seconds to wait for replies that only others need
+LAST_CALL = 1.0  # seconds for the last replies when the process ends
 UNREAD = 32  # replies to handed-over releases that may stay unread
 
 
@@ -38,6 +41,11 @@ class _Turn:
         self.gate.acquire()
         self.answered = False
         self.leads = False
+
+    def open(self) -> None:
+        """Let the thread go on: its answer is there, or its turn; from any thread, and both may come."""
+        with suppress(RuntimeError):
+            self.gate.release()
 
 
 class ThreadPort:
@@ -55,6 +63,7 @@ class ThreadPort:
         self._wire: Wire | None = None
         self._epoch = 0
         self._unloaded = False  # the server forgot the script
+        self._giving: list[Pending] = []  # what a server without memory is still to take back
 
     def __repr__(self) -> str:
         return f"<ThreadPort {self._wire or 'closed'}, {len(self._queue)} queued, {len(self._unread)} unread>"
@@ -70,8 +79,7 @@ class ThreadPort:
             self._led = True
         try:
             self._write()
-            if self.session.ledger.awaited or len(self._unread) >= UNREAD:
-                self._read(len(self._unread))  # a grant to a waiter of this process may be in it
+            self._read_some()
         except ServerError:
             self._break()
         finally:
@@ -91,7 +99,7 @@ class ThreadPort:
             if deliver is not None:
                 deliver(answer)
             turn.answered = True
-            turn.gate.release()
+            turn.open()
 
         pending.deliver = answered
         with self._lock:
@@ -119,7 +127,7 @@ class ThreadPort:
         try:
             if self._wire is not None:
                 self._write()
-                self._read(len(self._unread))
+                self._read(time.monotonic() + LAST_CALL)
         except ServerError:
             pass  # the session's T ends what the server did not hear
         if self._wire is not None:
@@ -140,7 +148,7 @@ class ThreadPort:
             try:
                 self._connected(give_up)
                 self._write()
-                self._read(len(self._unread))
+                self._read(give_up)
             except ServerUnavailable:
                 self._break()
                 failures += 1
@@ -150,8 +158,10 @@ class ThreadPort:
                     raise
                 time.sleep(0 if self.reached else PAUSE)
             else:
-                if not turn.answered and not self._queue and turn.pending.n not in self.session.ledger.unanswered:
+                if self.session.ledger.unanswered.get(turn.pending.n) is not turn.pending and not self._queue:
                     return  # its session is over: whoever waits is sent again under another number
+                if time.monotonic() >= give_up:
+                    return  # its reply is still to come, and the keeper goes on
 
     def _hand_on(self) -> None:
         while True:
@@ -161,15 +171,14 @@ class ThreadPort:
                 if self._turns:
                     following = self._turns.popleft()
                     following.leads = True
-                    following.gate.release()
+                    following.open()
                     return
                 if not self._queue:
                     self._led = False
                     return
             try:
                 self._write()  # handed over while this thread was reading
-                if self.session.ledger.awaited or len(self._unread) >= UNREAD:
-                    self._read(len(self._unread))
+                self._read_some()
             except ServerError:
                 self._break()
 
@@ -178,9 +187,8 @@ class ThreadPort:
             self._break()  # of an older epoch: it may lead to a server that is primary no more
         if self._wire is None:
             left = max(0.05, min(2.0, give_up - time.monotonic()))
-            self._wire = Wire(
-                self.endpoint, self.session.settings.prefix + "meta", max(left, self.session.deadline.ttl)
-            )
+            self._wire = Wire(self.endpoint, self.session.settings.prefix + "meta", left)
+            self._wire.bound(self._patience)
             self.reached = True
             self._epoch = 0
         return self._wire
@@ -199,12 +207,28 @@ class ThreadPort:
             self._unread.append(sent)
             wire.send(sent.data)
 
-    def _read(self, count: int) -> None:
-        for _ in range(count):
+    @property
+    def _patience(self) -> float:
+        """Seconds after which a connection without a reply counts as broken; the keeper sends again as early."""
+        return max(0.25, self.session.deadline.ttl / 4)
+
+    def _read_some(self) -> None:
+        """Read what nobody waits for, where a grant to a waiter of this process may be in it, or too much piles up."""
+        if self.session.ledger.awaited or len(self._unread) >= UNREAD:
+            self._read(time.monotonic() + GLANCE)
+
+    def _read(self, until: float) -> None:
+        """Read all replies that are due, until a moment on the monotonic clock."""
+        for _ in range(len(self._unread)):
             wire, sent = self._wire, self._unread[0]
             if wire is None:
                 return
-            reply = wire.receive()
+            try:
+                reply = wire.receive(until)
+            except TimeoutError:
+                if self.session.deadline.now() - sent.at < self._patience:
+                    return
+                raise ServerUnavailable(f"{self.endpoint.redacted} did not answer") from None
             self._unread.popleft()
             if isinstance(reply, ErrorReply):
                 self._trouble(sent, str(reply), wire)
@@ -213,6 +237,9 @@ class ThreadPort:
         if self._unloaded and self._wire is not None and not self._unread:
             self._unloaded = False
             self._wire.ask(b"SCRIPT", b"LOAD", call_script().text)
+        if self._giving and self._wire is not None and not self._unread:
+            giving, self._giving = self._giving, []
+            self._relieve(giving, self._wire)
 
     def _received(self, sent: Sent, packed: bytes) -> None:
         reply = read_reply(packed)
@@ -231,7 +258,8 @@ class ThreadPort:
                 self._queue.extendleft(reversed(sent.items))
             return
         if trouble is Trouble.MEMORY:
-            self._relieve(sent.items, wire)
+            refuse(self.session, [item for item in sent.items if item.command.admits], out_of_memory())
+            self._giving += [item for item in sent.items if not item.command.admits]
             return
         if trouble is Trouble.FATAL:
             refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
@@ -240,15 +268,13 @@ class ThreadPort:
             self._queue.extendleft(reversed(sent.items))
         raise ServerUnavailable(f"{self.endpoint.redacted}: {error}")
 
-    def _relieve(self, items: Sequence[Pending], wire: Wire) -> None:
-        giving = [item for item in items if not item.command.admits]
-        refuse(self.session, [item for item in items if item.command.admits], out_of_memory())
-        if giving:
-            script = relief_script()
-            sent = self.session.call(giving, wire.server, script=script)
-            packed = ask_script(wire, sent.data, script)
-            if isinstance(packed, bytes):
-                self._received(sent, packed)
+    def _relieve(self, giving: Sequence[Pending], wire: Wire) -> None:
+        """Give back through the script that also runs without memory; no other reply may be due then."""
+        script = relief_script()
+        sent = self.session.call(giving, wire.server, script=script)
+        packed = ask_script(wire, sent.data, script)
+        if isinstance(packed, bytes):
+            self._received(sent, packed)
 
     def _break(self) -> None:
         """The connection broke: what was on its way goes again under the same numbers."""
@@ -256,7 +282,9 @@ class ThreadPort:
             self._wire.close()
             self._wire = None
         unread, self._unread = self._unread, deque()
+        giving, self._giving = self._giving, []
         with self._lock:
+            self._queue.extendleft(giving)
             for sent in reversed(unread):
                 self._queue.extendleft(reversed(sent.items))
             for item in self._queue:

@@ -96,6 +96,7 @@ def find(endpoint: Endpoint, key: str) -> Mapping[str, object]:
 def sync_connection_to(endpoint: Endpoint, key: str, timeout: float) -> AbstractConnection:
     """Return an open connection; `timeout` in seconds bounds each read and write. Raises ServerUnavailable."""
     options: dict[str, object] = {**find(endpoint, key), "socket_timeout": timeout}
+    options["socket_connect_timeout"] = min(CONNECT_TIMEOUT, timeout)
     connection: AbstractConnection = _SYNC[_kind(endpoint)](**options)
     try:
         connection.connect()

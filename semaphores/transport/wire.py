@@ -61,15 +61,26 @@ class Wire:
             self.close()
             raise unreachable(self.endpoint, error) from None
 
-    def receive(self) -> object:
-        """Return the next reply; an error reply is returned, not raised."""
+    def receive(self, until: float = float("inf")) -> object:
+        """Return the next reply; an error reply is returned, not raised.
+
+        `until` is a moment on the monotonic clock: TimeoutError then, and the connection stays as it is.
+        """
         reply = self._reader.gets()
         while reply is False:
+            left = until - time.monotonic()
             try:
+                if left < self.timeout:
+                    self._socket.settimeout(max(0.001, left))
                 data = self._socket.recv(RECEIVE)
             except OSError as error:
+                if isinstance(error, TimeoutError) and left < self.timeout:
+                    raise
                 self.close()
                 raise unreachable(self.endpoint, error) from None
+            finally:
+                if left < self.timeout and self._socket.fileno() >= 0:
+                    self._socket.settimeout(self.timeout)
             self._feed(data)
             reply = self._reader.gets()
         return reply
@@ -98,9 +109,10 @@ class Wire:
         self.send(pack_command(*words))
         return self.receive()
 
-    def wait_readable(self, until: float) -> None:
-        """Bound the next read by a moment on the monotonic clock."""
-        self._socket.settimeout(max(0.001, min(self.timeout, until - time.monotonic())))
+    def bound(self, timeout: float) -> None:
+        """Bound each read and write from here on, in seconds."""
+        self.timeout = timeout
+        self._socket.settimeout(timeout)
 
     def close(self) -> None:
         """Close the connection; in a forked child, its copy only."""
