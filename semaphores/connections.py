@@ -24,7 +24,7 @@ from semaphores.scripts.compose import Script, call_script, read_script
 from semaphores.session.keeper import Keeper
 from semaphores.session.loops import LoopPort
 from semaphores.session.session import Session, Settings
-from semaphores.session.threads import PATIENCE, PAUSE, ThreadPort, ask_script
+from semaphores.session.threads import LAST_CALL, PATIENCE, PAUSE, ThreadPort, ask_script
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
 
@@ -78,6 +78,8 @@ class Connections:
         with self._lock:
             port = self._loops.get(loop)
             if port is None:
+                for closed in [known for known in self._loops if known.is_closed()]:
+                    self._loops.pop(closed).drop()  # asyncio.run() ends without telling us
                 port = self._loops[loop] = LoopPort(self.session, self.endpoint, loop)
             self._latest = port
         self._keep()
@@ -157,12 +159,13 @@ class Connections:
     # the end
 
     def _end_session(self) -> None:
-        def exchange(wire: Wire) -> None:
-            sent = self.session.call([self.session.ledger.enter(End())], wire.server)
-            ask_script(wire, sent.data, call_script())
-
         with contextlib.suppress(ServerError):  # its T ends it
-            self._errand(exchange, 0.0)
+            wire = Wire(self.endpoint, self.prefix + "meta", LAST_CALL)
+            try:
+                sent = self.session.call([self.session.ledger.enter(End())], wire.server)
+                ask_script(wire, sent.data, call_script())
+            finally:
+                wire.close()
 
     def close(self) -> None:
         """Give back all that this process holds here, and close. Within 2 s."""
@@ -175,9 +178,12 @@ class Connections:
             self._threads.close()
         if self.session.begun:
             self._end_session()
+        self.session.close()
         for port in list(self._loops.values()):
             if not port.loop.is_closed():
                 port.abandon()
+            else:
+                port.drop()
         if self._errands is not None:
             self._errands.close()
         self._open()
@@ -191,8 +197,7 @@ class Connections:
                 port.disown()
         if self._errands is not None:
             self._errands.close()
-        for holding in list(self.session.ledger.held.values()):
-            holding.lost = "it belongs to the process that this one was forked from"
+        self.session.disown()
         self._open()
 
 

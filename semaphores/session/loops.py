@@ -24,7 +24,7 @@ from semaphores.scripts.commands import Command
 from semaphores.scripts.compose import call_script, locate, relief_script
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Sent, Session
-from semaphores.session.threads import out_of_memory, refuse
+from semaphores.session.threads import LAST_CALL, out_of_memory, refuse
 from semaphores.transport.find import async_connection_to, find
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import server_id_in
@@ -88,8 +88,11 @@ class LoopPort:
             self.loop.call_soon(self._flush)
 
     def hand_over(self, command: Command) -> None:
-        """Queue a command that nobody waits for."""
-        self.post(self.session.ledger.enter(command))
+        """Queue a command that nobody waits for. Without a connection the keeper sends it."""
+        if self._transport is None:
+            self.session.send_later(command)
+        else:
+            self.post(self.session.ledger.enter(command))
 
     async def connect(self) -> None:
         """Open the connection. Raises ServerUnavailable."""
@@ -153,8 +156,9 @@ class LoopPort:
         """Send what was handed over, wait for its replies, and close."""
         if self._transport is not None:
             self._flush()
-            with contextlib.suppress(ServerUnavailable):  # its T ends what the server did not hear
-                await self._ask(b"PING")
+            with contextlib.suppress(ServerUnavailable, TimeoutError):  # its T ends what the server did not hear
+                async with asyncio.timeout(LAST_CALL):
+                    await self._ask(b"PING")
         self.disconnect()
 
     def abandon(self) -> None:
@@ -164,12 +168,25 @@ class LoopPort:
             with contextlib.suppress(RuntimeError):  # its loop was closed meanwhile
                 self.loop.call_soon_threadsafe(transport.close)
 
+    def drop(self) -> None:
+        """Close the connection of a loop that was closed without it."""
+        transport, self._transport, self._protocol = self._transport, None, None
+        if transport is not None:
+            with contextlib.suppress(RuntimeError):
+                transport.abort()
+            held = getattr(transport, "_sock", None)
+            if held is not None:
+                held.close()
+        self.disconnect()
+
     def disown(self) -> None:
         """In a forked child: close this process's copy of the socket, and nothing else."""
         transport, self._transport, self._protocol = self._transport, None, None
         held = transport.get_extra_info("socket") if transport is not None else None
-        if held is not None:
-            os.close(held.fileno())
+        if held is not None and held.fileno() >= 0:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, held.fileno())  # the number stays taken: its socket closes it later
+            os.close(nothing)
 
     async def _ask(self, *words: bytes) -> object:
         if self._transport is None:
@@ -186,6 +203,9 @@ class LoopPort:
         if not self.ready:
             self.disconnect()  # of an older epoch: it may lead to a server that is primary no more
             return
+        if len(self._flight) >= IN_FLIGHT and self._overdue(self._flight[0]):
+            self.disconnect()  # nothing comes back any more; the keeper has sent it again already
+            return
         queue = self._queue
         while queue and len(self._flight) < IN_FLIGHT:
             items = [queue.popleft() for _ in range(min(len(queue), CALL_SIZE))]
@@ -195,6 +215,9 @@ class LoopPort:
                 item.sent = moment
             self._flight.append(sent)
             self._transport.write(sent.data)
+
+    def _overdue(self, first: Sent | asyncio.Future[object]) -> bool:
+        return isinstance(first, Sent) and self.session.deadline.now() - first.at > self.session.deadline.ttl / 4
 
     def data_received(self, data: bytes) -> None:
         """Take in what arrived; called by the transport."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import RLock
+from threading import Lock, RLock
 
 from semaphores.errors import LeaseLost, Refused, SemaphoresError
 from semaphores.scripts.answers import error_of
@@ -245,7 +245,8 @@ class Session:
             return
         if request.needs not in self._told:
             self._told.add(request.needs)
-            self.config = 0  # the next beat brings the capacities of its limits
+            self.config = 0  # the next beat brings the capacities of its limits: at once, they could be lost any moment
+            self.on_trouble()
         request.wake()
 
     def fail(self, n: int, error: SemaphoresError) -> None:
@@ -375,6 +376,21 @@ class Session:
             self.fail(n, error)
         with self.ledger.lock:
             self.ledger.unanswered.clear()
+
+    def close(self) -> None:
+        """Lose what is still held and fail what still waits: its client was closed under it."""
+        for holding in self.ledger.holdings():
+            holding.lose("its client was closed")
+        self._refuse_all(Refused("the client was closed while this waited"))
+
+    def disown(self) -> None:
+        """In a forked child: nothing here is ours. Locks may be held by threads that this process does not have."""
+        self._state = RLock()
+        self.ledger.lock = Lock()
+        for holding in self.ledger.held.values():
+            holding.lost = "it belongs to the process that this one was forked from"
+        self.ledger.held.clear()
+        self.ledger.awaited.clear()
 
     def check(self) -> None:
         """Lose everything if D is past: called by whoever watches the clock."""
