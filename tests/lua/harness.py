@@ -91,7 +91,7 @@ class Calls:
                 *packed,
             )
         except redis.ResponseError as error:
-            raise redis.ResponseError(locate(self.script, str(error))) from error
+            raise type(error)(locate(self.script, str(error))) from error
         return decoded(found)
 
     def limit(self, caller: Session, **capacities: int) -> Reply:
