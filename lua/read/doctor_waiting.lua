@@ -46,7 +46,8 @@ local function examine_group(hash)
   return '0'
 end
 
--- Breaks the invariant of admission: the first group of a place either cannot go on, or its place is in `undrained`.
+-- Breaks the invariant of admission: the first group of a place either cannot go on, or its place is in `undrained`. It
+-- cannot while this limit keeps it, whatever others do: its room would be the sign to try it again.
 local function is_stalled(place)
   local limit = string.match(place, '^waiters:(.*)$')
   if not limit or meta.grace > 0 or call('ZSCORE', key('undrained'), place) then
@@ -64,7 +65,13 @@ local function is_stalled(place)
   if not line then
     return false
   end
-  return blocker_of(hash, needs_parse(string.match(line, '^(.-) order=')), score) ~= limit
+  for _, need in ipairs(needs_parse(string.match(line, '^(.-) order='))) do
+    if need[1] == limit then
+      local state = need_state(hash, limit, need[2], score)
+      return state == 'free' or state == 'heavy'
+    end
+  end
+  return true
 end
 
 local function examine_place(place, cursor)

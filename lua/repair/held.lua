@@ -31,7 +31,7 @@ local function repair_session(id)
   local indexed = tonumber(call('ZSCORE', key('sessions'), id) or '')
   local aside = call('EXISTS', name .. ':aside') == 1
   if not expiry then
-    local owns = aside or call('EXISTS', leases_key(id), requests_key(id)) == 1
+    local owns = aside or call('EXISTS', leases_key(id), requests_key(id)) > 0
     if indexed and indexed <= meta.clock or not indexed and not owns then
       return -- it ended: the reaper has it
     end

@@ -6,6 +6,7 @@ Errors inside a composed script name a line of the whole; `locate` maps it back 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -17,9 +18,18 @@ __all__ = ["Script", "call_script", "locate", "probe_script", "read_script", "re
 MOST_LOCALS = 200  # of one Lua function: the top level of a composed script counts too
 
 _PRELUDE = ("base", "clock", "limits", "slots", "sessions", "places", "reservation", "groups", "explain", "admission")
-_COMMANDS = (*("begin", "end", "release", "cancel", "acquire", "beat", "reassert", "change_limits", "revoke"),)
+_OFTEN = (  # what a call needs that takes or gives back where nobody waits
+    *("prelude/base", "prelude/clock", "prelude/limits", "prelude/slots", "prelude/sessions", "prelude/places"),
+    *("commands/acquire", "commands/release"),
+)
+_RARELY = (  # made when a call needs them: making 60 more functions costs as much as the work of most calls
+    ("prelude/reservation", "prelude/groups", "prelude/explain", "prelude/admission", "prelude/reaper"),
+    ("commands/begin", "commands/end", "commands/cancel", "commands/beat", "commands/reassert"),
+    ("commands/change_limits", "commands/revoke"),
+)
 _READS = (*("common", "limits", "leases", "sessions", "why", "audit", "doctor_held", "doctor_waiting", "doctor"),)
 _REPAIRS = ("meta", "limits", "held", "waiting")
+_DEFINITION = re.compile(r"local function (\w+)\(")
 _USER_SCRIPT = re.compile(r"user_script:(\d+)")
 
 
@@ -35,32 +45,32 @@ class Script:
 @cache
 def call_script() -> Script:
     """Return the one script that changes state, refused by the server when it is out of memory."""
-    return _compose("#!lua", _call_files())
+    return _compose("#!lua", _OFTEN, _RARELY, "call")
 
 
 @cache
 def relief_script() -> Script:
     """Return the same text for commands that give back only: it also runs when the server is out of memory."""
-    return _compose("#!lua flags=allow-oom", _call_files())
+    return _compose("#!lua flags=allow-oom", _OFTEN, _RARELY, "call")
 
 
 @cache
 def read_script() -> Script:
     """Return the script that only reads: status, why, lists, doctor."""
-    return _compose("#!lua flags=no-writes", [*_prelude(), *(f"read/{name}" for name in _READS), "read"])
+    return _compose("#!lua flags=no-writes", [*_prelude(), *(f"read/{name}" for name in _READS)], (), "read")
 
 
 @cache
 def repair_script() -> Script:
     """Return the script that makes slots, leases, sessions, groups, places and indexes agree again."""
-    files = [*_prelude(), "read/common", *(f"repair/{name}" for name in _REPAIRS), "repair"]
-    return _compose("#!lua flags=allow-oom", files)
+    files = [*_prelude(), "read/common", *(f"repair/{name}" for name in _REPAIRS)]
+    return _compose("#!lua flags=allow-oom", files, (), "repair")
 
 
 @cache
 def probe_script() -> Script:
     """Return the script that proves what we rely on, at connecting; also when the server is out of memory."""
-    return _compose("#!lua flags=allow-oom", ["probe"])
+    return _compose("#!lua flags=allow-oom", (), (), "probe")
 
 
 def locate(script: Script, message: str) -> str:
@@ -76,21 +86,57 @@ def locate(script: Script, message: str) -> str:
     return _USER_SCRIPT.sub(place, message)
 
 
-def _call_files() -> list[str]:
-    return [*_prelude(), "prelude/reaper", *(f"commands/{name}" for name in _COMMANDS), "call"]
-
-
 def _prelude() -> list[str]:
     return [f"prelude/{name}" for name in _PRELUDE]
 
 
-def _compose(shebang: str, files: list[str]) -> Script:
-    lines: list[tuple[str, int]] = [("shebang", 1)]
-    parts = [shebang]
-    folder = lua_folder()
-    for name in files:
-        source = folder.joinpath(*f"{name}.lua".split("/")).read_text("utf-8").splitlines()
-        parts += source
-        lines += [(f"{name.rpartition('/')[2]}.lua", number) for number in range(1, len(source) + 1)]
-    text = ("\n".join(parts) + "\n").encode()
-    return Script(text, sha1(text).hexdigest().encode(), tuple(lines))  # noqa: S324 (the server's own name for it)
+def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]], last: str) -> Script:
+    """Join files: those needed often, a function `rare_parts` that makes what is needed rarely, and the last one.
+
+    Lua lets a function name 60 outer names at most, so the rare ones come in groups, each in a function of its own; what
+    other files use of them is declared in front, and they fill it in.
+    """
+    sources = {name: _source(name) for name in (*often, *(name for group in rarely for name in group), last)}
+    declared = _declared(sources, rarely)
+    text: list[str] = [shebang]
+    lines = [("composed", 1)]
+
+    def add(name: str, source: Sequence[str]) -> None:
+        text.extend(source)
+        lines.extend((f"{name.rpartition('/')[2]}.lua", number) for number in range(1, len(source) + 1))
+
+    if rarely:
+        add("composed", [f"local {', '.join(declared)}"])
+    for name in often:
+        add(name, sources[name])
+    for number, group in enumerate(rarely):
+        add("composed", [f"local function rare_part_{number}()"])
+        for name in group:
+            add(name, [_assigned(line, declared) for line in sources[name]])
+        add("composed", ["end"])
+    if rarely:
+        calls = [f"rare_part_{number}()" for number in range(len(rarely))]
+        add("composed", ["function rare_parts()", *calls, "rare_parts = function() end", "end"])
+    add(last, sources[last])
+    whole = ("\n".join(text) + "\n").encode()
+    return Script(whole, sha1(whole).hexdigest().encode(), tuple(lines))  # noqa: S324 (the server's own name for it)
+
+
+def _source(name: str) -> list[str]:
+    return lua_folder().joinpath(*f"{name}.lua".split("/")).read_text("utf-8").splitlines()
+
+
+def _declared(sources: Mapping[str, Sequence[str]], rarely: Sequence[Sequence[str]]) -> list[str]:
+    """The functions of rare files that files outside of their group name."""
+    words = {name: set(re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(text)))) for name, text in sources.items()}
+    declared = ["rare_parts"]
+    for group in rarely:
+        outside = set().union(*(found for name, found in words.items() if name not in group))
+        defined = [found[1] for name in group for line in sources[name] if (found := _DEFINITION.match(line))]
+        declared += [name for name in defined if name in outside]
+    return declared
+
+
+def _assigned(line: str, declared: Sequence[str]) -> str:
+    found = _DEFINITION.match(line)
+    return line.removeprefix("local ") if found and found[1] in declared else line

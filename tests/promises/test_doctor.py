@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from semaphores.doctor import examine
 from semaphores.scripts.asking import Question, Reply, drive
-from semaphores.scripts.commands import Acquire, Beat, Release, Revoke
+from semaphores.scripts.commands import Acquire, Beat, Release
 from tests.lua.harness import Calls, Session, begin, number
 from tests.promises.reading import Reading
+from tests.promises.town import Town, every_finding, lose, settle, stored
 from tests.servers import Server
-
-
-@pytest.fixture
-def calls(server: Server, namespace: str) -> Iterator[Calls]:
-    calls = Calls(server, namespace)
-    yield calls
-    calls.close()
-
-
-@pytest.fixture
-def read(calls: Calls) -> Reading:
-    return Reading(calls)
-
-
-class Town:
-    """A populated namespace: holders and waiters of several limits, a paused one, a revoked lease, a waiter aside."""
-
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
-        self.a, self.b, self.c = calls.session("a"), calls.session("b"), calls.session("c")
-        self.listener = calls.listen("a", "b")
-        changes = [("pool:db", 2), ("pool:api", 1), ("pool:slow", 4), ("tag:team", 3), ("pool:once", 1)]
-        for limit, capacity in changes:
-            self.a.change({"limit": limit, "kind": "set", "capacity": capacity, "description": "of a test"})
-        self.held = self.a.acquire("pool:db=2")
-        self.wide = self.a.acquire("pool:free=3 tag:team=1")
-        self.api = self.a.acquire("pool:api=1")
-        self.once = self.b.acquire("pool:once=1")
-        self.a.change({"limit": "pool:slow", "kind": "pause"})
-        self.waits = [
-            self.b.acquire("pool:db=1"),
-            self.b.acquire("pool:db=1", priority=5),
-            self.b.acquire("pool:api=1 pool:db=1"),
-            self.b.acquire("pool:slow=1"),
-        ]
-        self.silent = self.c.acquire("pool:api=1")
-        self.a.release(self.api)  # the first in line does not listen: it stands aside, and the next comes
-        self.calls.session("d").send(Revoke(f"b/{number(self.once)}", "me"))
-
-    def close(self) -> None:
-        self.listener.close()
-
-
-@pytest.fixture
-def town(calls: Calls) -> Iterator[Town]:
-    town = Town(calls)
-    yield town
-    town.close()
 
 
 def test_a_healthy_namespace_has_no_finding(town: Town, read: Reading) -> None:
@@ -121,14 +72,6 @@ def test_every_lost_group_key_is_found_and_mended(server: Server, namespace: str
     assert groups == 6, "three groups of two keys each wait here"
 
 
-def stored(calls: Calls) -> list[str]:
-    return calls.keys()
-
-
-def lose(calls: Calls, key: str) -> None:
-    assert calls.connection.delete(calls.key(key)) == 1, f"{key} was not there"
-
-
 def check_all_goes_on(town: Town, calls: Calls, read: Reading, key: str) -> None:
     """Usage is what the leases say; a release hands over to the first who waits; and nothing is over-admitted."""
     if key == "meta":  # a new epoch: its grace ends at once here, holders were asked nothing
@@ -151,14 +94,6 @@ def check_all_goes_on(town: Town, calls: Calls, read: Reading, key: str) -> None
     assert read.examine() == ()
 
 
-def settle(session: Session) -> None:
-    """Call until nothing is left to be worked off."""
-    for _ in range(20):
-        if not session.ask().more:
-            return
-    raise AssertionError("there is always more to do")
-
-
 def test_an_orphaned_slot_of_a_living_holder_stays_taken_until_its_beat(
     town: Town, read: Reading, calls: Calls
 ) -> None:
@@ -179,6 +114,17 @@ def test_a_beat_before_the_repair_is_told_that_its_lease_is_unknown(town: Town, 
     beat = town.a.send(Beat(0, 1000, held=held), numbers=[0], mark=town.a.n + 1)
     assert beat.answer["unknown"] == held
     assert read.mend() == ()
+
+
+def test_what_is_right_is_left_alone(town: Town, read: Reading, calls: Calls) -> None:
+    """A finding may be over when its repair comes: each repair looks once more, so none of these changes anything."""
+    before = calls.dump()
+    mended = read.repair(tuple(every_finding(calls)))
+    assert mended.done > 40
+    assert mended.failed == ()
+    after = calls.dump()
+    assert after.pop("undrained") is not None, "all places are tried once more"
+    assert after == before
 
 
 def test_slots_of_the_dead_without_a_lease_are_freed(town: Town, read: Reading, calls: Calls) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import anyio
@@ -14,19 +13,6 @@ from semaphores.scripts.commands import Acquire, Revoke
 from semaphores.status import LimitStatus, audit, leases, requests, sessions, status, summary
 from tests.lua.harness import Calls, Session, begin, number
 from tests.promises.reading import Reading
-from tests.servers import Server
-
-
-@pytest.fixture
-def calls(server: Server, namespace: str) -> Iterator[Calls]:
-    calls = Calls(server, namespace)
-    yield calls
-    calls.close()
-
-
-@pytest.fixture
-def read(calls: Calls) -> Reading:
-    return Reading(calls)
 
 
 @pytest.fixture

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from semaphores.errors import NotFound
 from semaphores.why import LeaseWhy, LimitWhy, RequestWhy, SessionWhy, why
 from tests.lua.harness import Calls, Session, number
 from tests.promises.reading import Reading
-from tests.servers import Server
-
-
-@pytest.fixture
-def calls(server: Server, namespace: str) -> Iterator[Calls]:
-    calls = Calls(server, namespace)
-    yield calls
-    calls.close()
-
-
-@pytest.fixture
-def read(calls: Calls) -> Reading:
-    return Reading(calls)
 
 
 @pytest.fixture
