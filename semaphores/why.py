@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from urllib.parse import unquote
 
 from semaphores.errors import Holder, NotFound
 from semaphores.scripts.asking import Asking, Reply, number, rows, text
@@ -227,7 +228,9 @@ def _need(row: Reply, place: str | None) -> Need:
         blocks=limit == place,
         before=int(number(row, "before") or 0),
         holders=tuple(
-            Holder(text(holder, "lease") or "", text(holder, "name") or "unknown", number(holder, "since") or 0.0)
+            Holder(
+                text(holder, "lease") or "", unquote(text(holder, "name") or "unknown"), number(holder, "since") or 0.0
+            )
             for holder in rows(row, "holders")
         ),
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 __all__ = ["LimitInfo", "Line", "moment", "parse_info", "parse_line"]
 
@@ -26,7 +27,7 @@ class Line:
     """A lease, or a request that waits, as its session stores it."""
 
     slots: Mapping[str, int]  # by limit
-    holder: str
+    holder: str  # as people wrote it; stored as one word
     since: float | None  # seconds since 1970, the server's clock
     token: int | None = None
     order: int | None = None  # (4095 - priority) * 2^40 + sequence
@@ -59,12 +60,12 @@ def parse_line(line: str) -> Line:
     since = _whole(found.get("since"))
     return Line(
         slots=_slots(needs),
-        holder=found.get("holder", "unknown"),
+        holder=unquote(found.get("holder", "unknown")),
         since=since / 1000 if since is not None else None,
         token=_whole(found.get("token")),
         order=_whole(found.get("order")),
         group=found.get("group"),
-        revoked=found.get("revoked"),
+        revoked=unquote(found["revoked"]) if "revoked" in found else None,
     )
 
 
