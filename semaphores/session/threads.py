@@ -54,7 +54,7 @@ class ThreadPort:
     def __init__(self, session: Session, endpoint: Endpoint) -> None:
         self.session = session
         self.endpoint = endpoint
-        self.reached = False
+        self._opened = False
         self._lock = Lock()
         self._led = False
         self._queue: deque[Pending] = deque()
@@ -67,6 +67,11 @@ class ThreadPort:
 
     def __repr__(self) -> str:
         return f"<ThreadPort {self._wire or 'closed'}, {len(self._queue)} queued, {len(self._unread)} unread>"
+
+    @property
+    def reached(self) -> bool:
+        """Whether this process ever reached the server."""
+        return self._opened or self.session.epoch > 0
 
     def post(self, command: Command) -> None:
         """Hand a command over without waiting for its reply."""
@@ -108,19 +113,35 @@ class ThreadPort:
             self._led = True
             if not lead:
                 self._turns.append(turn)
-        if not lead:
-            turn.gate.acquire(timeout=max(0.0, give_up - time.monotonic()))
-            lead = turn.leads
-            if not lead:
-                with self._lock:
-                    if turn in self._turns:
-                        self._turns.remove(turn)
-                    lead = turn.leads
         if lead:
-            try:
-                self._lead(turn, give_up)
-            finally:
+            self._lead_and_hand_on(turn, give_up)
+        else:
+            self._follow(turn, give_up)
+        if not turn.answered and not self.reached and time.monotonic() >= give_up:
+            raise ServerUnavailable(
+                f"cannot reach {self.endpoint.redacted}: is the server running, and is its URL right?"
+            )
+
+    def _follow(self, turn: _Turn, give_up: float) -> None:
+        """Wait for the answer, or for the turn to lead; whatever interrupts this must not keep the lead."""
+        interrupted = True
+        try:
+            turn.gate.acquire(timeout=max(0.0, give_up - time.monotonic()))
+            interrupted = False
+        finally:
+            with self._lock:
+                if turn in self._turns:
+                    self._turns.remove(turn)
+            if turn.leads and interrupted:
                 self._hand_on()
+        if turn.leads:
+            self._lead_and_hand_on(turn, give_up)
+
+    def _lead_and_hand_on(self, turn: _Turn, give_up: float) -> None:
+        try:
+            self._lead(turn, give_up)
+        finally:
+            self._hand_on()
 
     def close(self) -> None:
         """Send what was handed over, and close."""
@@ -143,11 +164,16 @@ class ThreadPort:
     # one thread at a time is in here: the one that leads
 
     def _lead(self, turn: _Turn, give_up: float) -> None:
-        failures = 0
-        while not turn.answered:
+        pending, failures = turn.pending, 0
+        while not turn.answered and self.session.ledger.unanswered.get(pending.n) is pending:
             try:
+                if pending.sent is None:  # its connection broke
+                    with self._lock:
+                        self._queue.appendleft(pending)
                 self._connected(give_up)
                 self._write()
+                if not self._unread:
+                    return  # the keeper has it
                 self._read(give_up)
             except ServerUnavailable:
                 self._break()
@@ -157,11 +183,8 @@ class ThreadPort:
                 if not self.reached and time.monotonic() >= give_up:
                     raise
                 time.sleep(0 if self.reached else PAUSE)
-            else:
-                if self.session.ledger.unanswered.get(turn.pending.n) is not turn.pending and not self._queue:
-                    return  # its session is over: whoever waits is sent again under another number
-                if time.monotonic() >= give_up:
-                    return  # its reply is still to come, and the keeper goes on
+            if self.reached and time.monotonic() >= give_up:
+                return  # its reply is still to come, and the keeper goes on
 
     def _hand_on(self) -> None:
         while True:
@@ -189,7 +212,7 @@ class ThreadPort:
             left = max(0.05, min(2.0, give_up - time.monotonic()))
             self._wire = Wire(self.endpoint, self.session.settings.prefix + "meta", left)
             self._wire.bound(self._patience)
-            self.reached = True
+            self._opened = True
             self._epoch = 0
         return self._wire
 
@@ -277,18 +300,17 @@ class ThreadPort:
             self._received(sent, packed)
 
     def _break(self) -> None:
-        """The connection broke: what was on its way goes again under the same numbers."""
+        """The connection broke: the keeper sends what was on its way again, and whoever leads its own."""
         if self._wire is not None:
             self._wire.close()
             self._wire = None
-        unread, self._unread = self._unread, deque()
-        giving, self._giving = self._giving, []
         with self._lock:
-            self._queue.extendleft(giving)
-            for sent in reversed(unread):
-                self._queue.extendleft(reversed(sent.items))
-            for item in self._queue:
-                item.sent = None
+            broken = [*self._giving, *(item for sent in self._unread for item in sent.items), *self._queue]
+            self._unread.clear()
+            self._queue.clear()
+        self._giving = []
+        for item in broken:
+            item.sent = None
         self.session.on_trouble()
 
 
