@@ -57,6 +57,7 @@ local function answer_of(run, ...)
   elseif type(answer) == 'table' and answer.refused then
     return { answer = 'refused', reason = answer.refused }
   end
+  rare_parts()
   return { answer = 'failed', reason = describe(answer) }
 end
 
@@ -73,6 +74,16 @@ local function header_read()
     refuse('w must be 0 to 3600 seconds')
   end
   return header
+end
+
+-- Whether a call does more than take and give back where nobody waits.
+local function needs_rare_parts(commands)
+  for _, command in ipairs(commands) do
+    if command.op ~= 'acquire' and command.op ~= 'release' then
+      return true
+    end
+  end
+  return waiting or todo_first <= #todo or meta.next <= meta.clock or me and me.aside and me.aside ~= ''
 end
 
 local function run_commands(header, commands, answers)
@@ -95,11 +106,7 @@ local function run_commands(header, commands, answers)
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
-  local reaped, more = pcall(reap)
-  if not reaped then
-    broken('reaper', more)
-    more = false
-  end
+  local more = meta.next <= meta.clock and reap_guarded()
   for i, command in ipairs(commands) do
     if not GIVING_BACK[command.op] and me.ended then
       answers[i] = { answer = 'refused', reason = 'this session is over' }
@@ -125,24 +132,30 @@ local function main()
   clock_start(header)
   local started, problem = pcall(places_start)
   if not started then
+    rare_parts()
     broken('places', problem)
   end
   if meta.grace > 0 and not in_grace() then
+    rare_parts()
     meta_set('grace', 0)
     places_mark_all('')
   end
   me = session_load(header.session)
-  reservation_check()
+  local rare = needs_rare_parts(commands)
+  if rare then
+    rare_parts()
+    reservation_check()
+  end
   local more = run_commands(header, commands, answers)
   local lost = not me
-  if not lost then
+  if not lost and rare then
     drain(#commands)
   end
   if not lost and not me.ended then
     session_write()
   end
   slots_write()
-  more = started and places_write() or more
+  more = rare and started and places_write() or more
   clock_write()
   return cmsgpack.pack({
     epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,
@@ -155,4 +168,5 @@ local fine, reply = pcall(main)
 if fine then
   return reply
 end
+rare_parts()
 return redis.error_reply('SEMAPHORES ' .. describe(reply))

@@ -9,6 +9,7 @@ local READS = {
 }
 
 local function main()
+  rare_parts()
   local question = cmsgpack.unpack(ARGV[1])
   local read = type(question) == 'table' and READS[question.ask]
   if not read then

@@ -10,6 +10,7 @@ local REPAIRS = {
 local MOST_ITEMS = 200
 
 local function main()
+  rare_parts()
   local question = cmsgpack.unpack(ARGV[1])
   local mend = type(question) == 'table' and REPAIRS[question.repair]
   if not mend or type(question.items) ~= 'table' or #question.items > MOST_ITEMS then

@@ -16,60 +16,37 @@ local function order_of(command)
   return (HIGHEST_PRIORITY - whole(command.priority or 0, 'priority', -4096, 4095)) * 2 ^ 40 + meta.sequence + 1
 end
 
--- The answer to an id that was seen before, or nil if it was not.
-local function acquired_before(n)
-  local held = call('HGET', leases_key(me.id), digits(n))
-  if held then
-    return { answer = 'granted', token = word(held, 'token') }
-  end
-  local waits = call('HGET', requests_key(me.id), digits(n))
-    or call('HGET', session_key(me.id) .. ':aside', digits(n))
-  if waits then
-    return { answer = 'waits', order = word(waits, 'order') }
-  end
-  return answer_kept(n) and { answer = 'over' } or nil
-end
-
 -- A pool that nobody limited is told, so that its caller can warn once: limits must not fail open silently.
 local function unlimited_pool(needs)
-  for _, need in ipairs(needs) do
-    if string.sub(need[1], 1, 5) == 'pool:' and capacity_of(need[1]) == UNLIMITED then
-      return need[1]
+  if needs.unlimited == nil then
+    needs.unlimited = false
+    for _, need in ipairs(needs) do
+      if capacity_of(need[1]) == UNLIMITED and string.sub(need[1], 1, 5) == 'pool:' then
+        needs.unlimited = need[1]
+      end
     end
   end
-end
-
-local function wait_in_line(n, words, needs, limited, score, blocked, holder)
-  local since = digits(math.floor(now / 1000))
-  request_file(me.id, n, words, limited, score, ' holder=' .. holder .. ' since=' .. since, 'waiters:' .. blocked)
-  meta_set('sequence', math.max(meta.sequence, score % 2 ^ 40))
-  return { answer = 'waits', order = digits(score), limit = blocked }
+  return needs.unlimited or nil
 end
 
 local function acquire(n, command)
-  local fresh = is_new(n)
-  local before = not fresh and acquired_before(n) or fresh and me.answers ~= '' and answer_kept(n) and { answer = 'over' }
-  if before then
-    return before
+  if not is_new(n) or me.answers ~= '' then
+    rare_parts()
+    local before = acquired_before(n)
+    if before then
+      return before
+    end
   end
   local words = text(command.needs, 'needs', LONGEST_NEEDS)
   local holder = one_word(command.holder, 'holder')
   local needs = needs_parse(words)
   local score = order_of(command)
-  local limit, slots, capacity = too_heavy(needs)
-  if limit then
-    answer_keep(n, 'over')
-    return { answer = 'heavy', limit = limit, slots = slots, capacity = capacity }
-  end
-  local blocked = in_grace() and needs[1][1] or blocker_of(nil, needs, score)
-  if blocked and command.try then
-    local answer = explain(blocked, score)
-    answer.answer = 'full'
-    answer_keep(n, 'over')
-    return answer
-  end
-  if blocked then
-    return wait_in_line(n, words, needs, needs_limited(needs), score, blocked, holder)
+  if waiting or in_grace() or not has_room(needs) then
+    rare_parts()
+    local answer = not_granted(n, command, words, needs, score, holder)
+    if answer then
+      return answer
+    end
   end
   lease_prepare(me.id, needs)
   local token = next_token()

@@ -7,6 +7,11 @@
 
 local MOST_LISTED, MOST_NEIGHBOURS = 1000, 64
 
+local function append(answer, name, what)
+  local list = gathered(answer, name)
+  list[#list + 1] = what
+end
+
 local function listed_of(command)
   local listed, numbers = {}, {}
   for how, list in pairs({ held = command.held or {}, awaited = command.awaited or {} }) do
@@ -49,11 +54,11 @@ local function compare(answer, mark, listed, numbers)
   for i, n in ipairs(numbers) do
     local line = lines[i]
     if line and listed[n] == 'awaited' then
-      gather(answer, 'granted', { n = n, token = word(line, 'token') })
+      append(answer, 'granted', { n = n, token = word(line, 'token') })
     elseif line and word(line, 'revoked') then
-      gather(answer, 'revoked', { n = n, by = word(line, 'revoked') })
+      append(answer, 'revoked', { n = n, by = word(line, 'revoked') })
     elseif not line and not requests[i] and n < mark then
-      gather(answer, listed[n] == 'held' and in_grace() and 'reassert' or 'unknown', n)
+      append(answer, listed[n] == 'held' and in_grace() and 'reassert' or 'unknown', n)
     end
     if line then
       for _, need in ipairs(lease_needs(line)) do

@@ -3,7 +3,6 @@
 -- Invariant: the first group of a place either cannot go on, or its place is in `undrained`. Nobody who could go on is
 -- passed by a newcomer; nothing is granted to a session that does not listen.
 
-local own_grants = {} -- grants to the calling session that its reply carries: no message needed
 
 -- The limit with a capacity above 0 that these needs will never fit, and that capacity.
 local function too_heavy(needs)

@@ -2,6 +2,17 @@
 -- Reads and writes: group:HASH, group:HASH:requests, session:ID:requests, and the place a group waits in.
 -- Invariant: a group waits in exactly one place, scored there by its first request.
 
+-- The part of the needs that has a capacity now: what decides where a request waits.
+local function needs_limited(needs)
+  local limited = {}
+  for _, need in ipairs(needs) do
+    if capacity_of(need[1]) < UNLIMITED then
+      limited[#limited + 1] = need[1] .. '=' .. need[2]
+    end
+  end
+  return table.concat(limited, ' ')
+end
+
 local function group_requests(hash)
   return key('group:' .. hash .. ':requests')
 end

@@ -80,14 +80,3 @@ local function needs_parse(words)
   needs_known[words] = needs
   return needs
 end
-
--- The part of the needs that has a capacity now: what decides where a request waits.
-local function needs_limited(needs)
-  local limited = {}
-  for _, need in ipairs(needs) do
-    if capacity_of(need[1]) < UNLIMITED then
-      limited[#limited + 1] = need[1] .. '=' .. need[2]
-    end
-  end
-  return table.concat(limited, ' ')
-end

@@ -4,8 +4,8 @@
 -- at the end of the call.
 
 local MOST_TRIES = 64
-local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
 local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired
+local own_grants = {} -- grants to the calling session that its reply carries: no message needed
 local todo, todo_first, todo_has, todo_stored = {}, 1, {}, {}
 
 local function places_start()
@@ -21,65 +21,8 @@ local function places_start()
   unmarkable = false
 end
 
-local function undrained_add(entry)
-  if not todo_has[entry] and not unmarkable then
-    todo[#todo + 1] = entry
-    todo_has[entry] = true
-  end
-end
-
 local function place_mark(place)
   if waiting and not unmarkable and not todo_has[place] and call('ZSCORE', key('places'), place) then
     undrained_add(place)
   end
-end
-
--- One entry that walks the places whose names begin with a prefix, a bounded part at a time.
-local function places_mark_all(prefix)
-  if waiting then
-    undrained_add('walk ' .. prefix .. ' ' .. prefix)
-  end
-end
-
--- Marks what the entry names next; returns the entry to go on with, or nil.
-local function places_walk(entry)
-  local prefix, from = string.match(entry, '^walk ([^ ]*) ([^ ]*)$')
-  local found = call('ZRANGE', key('places'), '[' .. from, '[' .. prefix .. '\255', 'BYLEX', 'LIMIT', 0, 33)
-  for i = 1, math.min(#found, 32) do
-    undrained_add(found[i])
-  end
-  return found[33] and 'walk ' .. prefix .. ' ' .. found[33]
-end
-
-local function undrained_drop_first()
-  local entry = todo[todo_first]
-  todo_first = todo_first + 1
-  todo_has[entry] = nil
-  return entry
-end
-
--- Stores what is left, oldest first; returns whether there is any.
-local function places_write()
-  local gone = {}
-  for place in pairs(todo_stored) do
-    if not todo_has[place] then
-      gone[#gone + 1] = place
-    end
-  end
-  if #gone > 0 then
-    call('ZREM', key('undrained'), unpack(gone))
-  end
-  for i = todo_first, #todo do
-    if not todo_stored[todo[i]] then
-      call('ZADD', key('undrained'), 'NX', digits(meta.clock + i), todo[i])
-    end
-  end
-  if todo_first <= #todo then
-    return true
-  end
-  return #gone > MOST_TRIES and call('EXISTS', key('undrained')) == 1
-end
-
-local function group_key(hash)
-  return key('group:' .. hash)
 end

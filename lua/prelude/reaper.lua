@@ -84,3 +84,11 @@ local function reap()
   meta_set('next', math.min(lowest('sessions'), lowest('timers')))
   return meta.next <= meta.clock
 end
+
+local function reap_guarded()
+  local reaped, more = pcall(reap)
+  if not reaped then
+    broken('reaper', more)
+  end
+  return reaped and more
+end

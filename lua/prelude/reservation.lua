@@ -7,6 +7,10 @@ local MOST_MOVES = 8
 local SHORTEST = 30 * SECOND
 local reservation_needs -- of the reserving group, as a map, once read
 
+local function group_key(hash)
+  return key('group:' .. hash)
+end
+
 local function reservation_hash()
   return meta.reserving ~= '' and meta.reserving or nil
 end

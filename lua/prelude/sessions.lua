@@ -10,14 +10,6 @@ local function session_key(id)
   return key('session:' .. id)
 end
 
-local function is_alive(id)
-  if alive[id] == nil then
-    local expiry = tonumber(call('HGET', session_key(id), 'expiry') or '')
-    alive[id] = expiry ~= nil and math.max(expiry, meta.since + meta.ttl) > meta.clock
-  end
-  return alive[id]
-end
-
 local function session_load(id)
   local stored = call('HMGET', session_key(id), 'expiry', 'mark', 'highest', 'answers', 'aside', 'indexed')
   local expiry = tonumber(stored[1] or '')
@@ -29,24 +21,6 @@ local function session_load(id)
     id = id, mark = tonumber(stored[2]) or 0, highest = tonumber(stored[3]) or 0,
     answers = stored[4] or '', aside = stored[5], indexed = tonumber(stored[6]) or 0, seen = 0,
   }
-end
-
--- Forgets what a session says of itself, also in the index of its host.
-local function session_forget(id)
-  local host = call('HGET', session_key(id), 'host')
-  if host then
-    pcall(call, 'SREM', key('host:' .. host), id)
-  end
-  call('DEL', session_key(id))
-end
-
--- Lets everything a session has come back; the reaper takes it from there, a bounded part a call.
-local function session_condemn(id)
-  call('HLEN', session_key(id)) -- proves its type before the first write
-  call('ZADD', key('sessions'), 0, id)
-  session_forget(id)
-  alive[id] = false
-  meta_set('next', 0)
 end
 
 -- Renews the calling session in the same script that answered it, and keeps what must outlive this call.
@@ -70,6 +44,7 @@ local function session_write()
     fields[#fields + 1] = digits(expiry)
     local fine, problem = pcall(call, 'ZADD', key('sessions'), digits(expiry), me.id)
     if not fine then
+      rare_parts()
       broken('sessions', problem)
     end
     if expiry < meta.next then
@@ -81,10 +56,6 @@ end
 
 -- Answers are kept as text, `N answer` a line, for ids at or above the mark; what a lease or a waiting request tells
 -- by itself is not kept.
-local function answer_kept(n)
-  return string.match('\n' .. me.answers, '\n' .. digits(n) .. ' ([^\n]*)\n')
-end
-
 local function answer_keep(n, answer)
   if n >= me.mark then
     me.answers = me.answers .. digits(n) .. ' ' .. answer .. '\n'
@@ -118,4 +89,12 @@ local function is_new(n)
     refuse('this command came too late: it was given up')
   end
   return n > me.highest
+end
+
+-- A lease of the calling session, from those read for the whole call or, where that failed, on its own.
+local function lease_line(lines, n)
+  if lines[n] == nil then
+    lines[n] = call('HGET', leases_key(me.id), digits(n))
+  end
+  return lines[n]
 end

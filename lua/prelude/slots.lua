@@ -2,7 +2,9 @@
 -- Reads and writes: slots:LIMIT, session:ID:leases.
 -- Invariants: a usage is read before the first gathered change of it counts; writes are gathered for the whole call, one
 -- ZADD or ZREM a limit and one HSET or HDEL a session, and only for keys whose type a read of this call has proven.
+-- Members of a limit: SESSION/N, and SESSION/N:2 and so on for further slots.
 
+local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
 local used = {} -- by limit, as read, then as changed in this call
 local slots_added, slots_removed, leases_added, leases_removed = {}, {}, {}, {}
 local leases_proven = {} -- sessions whose leases key was read in this call
@@ -17,15 +19,23 @@ local function used_of(limit)
   return count
 end
 
-local function gather(into, name, ...)
+-- Whether every limit has room for these needs. Who waits first is another question.
+local function has_room(needs)
+  for _, need in ipairs(needs) do
+    if capacity_of(need[1]) - used_of(need[1]) < need[2] then
+      return false
+    end
+  end
+  return true
+end
+
+local function gathered(into, name)
   local list = into[name]
   if not list then
     list = {}
     into[name] = list
   end
-  for i = 1, select('#', ...) do
-    list[#list + 1] = select(i, ...)
-  end
+  return list
 end
 
 local function leases_key(session)
@@ -39,28 +49,8 @@ local function lease_prove(session)
   end
 end
 
--- A lease of the calling session, from those read for the whole call or, where that failed, on its own.
-local function lease_line(lines, n)
-  if lines[n] == nil then
-    lines[n] = call('HGET', leases_key(me.id), digits(n))
-  end
-  return lines[n]
-end
-
 local function lease_needs(line)
   return needs_parse(string.match(line, '^(.-) token='))
-end
-
-local function slot_members(session, n, slots)
-  local first = session .. '/' .. digits(n)
-  if slots == 1 then
-    return { first }
-  end
-  local members = { first }
-  for i = 2, slots do
-    members[i] = first .. ':' .. i
-  end
-  return members
 end
 
 -- Reads whatever lease_grant will change; call it before anything is gathered or published.
@@ -72,19 +62,26 @@ local function lease_prepare(session, needs)
 end
 
 local function lease_grant(session, n, words, needs, token, holder, since)
+  local number = digits(n)
+  local id = session .. '/' .. number
   for _, need in ipairs(needs) do
     local limit, slots = need[1], need[2]
+    local list = gathered(slots_added, limit)
     used[limit] = used[limit] + slots
-    for _, member in ipairs(slot_members(session, n, slots)) do
-      gather(slots_added, limit, since, member)
+    for i = 1, slots do
+      list[#list + 1] = since
+      list[#list + 1] = i == 1 and id or id .. ':' .. i
     end
   end
-  gather(leases_added, session, digits(n), words .. ' token=' .. token .. ' holder=' .. holder .. ' since=' .. since)
+  local leases = gathered(leases_added, session)
+  leases[#leases + 1] = number
+  leases[#leases + 1] = words .. ' token=' .. token .. ' holder=' .. holder .. ' since=' .. since
 end
 
 -- Ends a lease; the places of its limits may have room now (places.lua marks them).
 local function lease_end(session, n, line, mark)
-  local id = session .. '/' .. digits(n)
+  local number = digits(n)
+  local id = session .. '/' .. number
   if leases_over[id] then
     return
   end
@@ -93,13 +90,17 @@ local function lease_end(session, n, line, mark)
   leases_over[id] = true
   for _, need in ipairs(needs) do
     local limit, slots = need[1], need[2]
+    local list = gathered(slots_removed, limit)
     used[limit] = math.max(0, used[limit] - slots)
-    for _, member in ipairs(slot_members(session, n, slots)) do
-      gather(slots_removed, limit, member)
+    for i = 1, slots do
+      list[#list + 1] = i == 1 and id or id .. ':' .. i
     end
-    mark('waiters:' .. limit)
+    if waiting then
+      mark('waiters:' .. limit)
+    end
   end
-  gather(leases_removed, session, digits(n))
+  local leases = gathered(leases_removed, session)
+  leases[#leases + 1] = number
 end
 
 -- unpack of more than some thousand values overflows Lua's stack.

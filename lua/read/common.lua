@@ -7,6 +7,16 @@ local MOST_MEMBERS = 1000 -- slots read for the oldest holders: one lease may ha
 local budget = MOST_ROWS
 local meta_known = false
 
+-- The members that a lease has in the set of a limit.
+local function slot_members(session, n, slots)
+  local first = session .. '/' .. digits(n)
+  local members = { first }
+  for i = 2, slots do
+    members[i] = first .. ':' .. i
+  end
+  return members
+end
+
 local function meta_read()
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])

@@ -17,16 +17,21 @@ __all__ = ["Script", "call_script", "locate", "probe_script", "read_script", "re
 
 MOST_LOCALS = 200  # of one Lua function: the top level of a composed script counts too
 
-_PRELUDE = ("base", "clock", "limits", "slots", "sessions", "places", "reservation", "groups", "explain", "admission")
 _OFTEN = (  # what a call needs that takes or gives back where nobody waits
     *("prelude/base", "prelude/clock", "prelude/limits", "prelude/slots", "prelude/sessions", "prelude/places"),
     *("commands/acquire", "commands/release"),
 )
-_RARELY = (  # made when a call needs them: making 60 more functions costs as much as the work of most calls
-    ("prelude/reservation", "prelude/groups", "prelude/explain", "prelude/admission", "prelude/reaper"),
-    ("commands/begin", "commands/end", "commands/cancel", "commands/beat", "commands/reassert"),
-    ("commands/change_limits", "commands/revoke"),
+_RARELY = (  # made when a call needs them: making 80 more functions costs more than the work of most calls
+    (
+        *("prelude/problems", "prelude/epochs", "prelude/lives", "prelude/undrained", "prelude/reservation"),
+        *("prelude/groups", "prelude/explain", "prelude/admission", "prelude/reaper"),
+    ),
+    (
+        *("commands/waits", "commands/begin", "commands/end", "commands/cancel", "commands/beat"),
+        *("commands/reassert", "commands/change_limits", "commands/revoke"),
+    ),
 )
+_WAITING = (_RARELY[0][:-1],)  # what reads and repairs use besides
 _READS = (*("common", "limits", "leases", "sessions", "why", "audit", "doctor_held", "doctor_waiting", "doctor"),)
 _REPAIRS = ("meta", "limits", "held", "waiting")
 _DEFINITION = re.compile(r"local function (\w+)\(")
@@ -57,14 +62,14 @@ def relief_script() -> Script:
 @cache
 def read_script() -> Script:
     """Return the script that only reads: status, why, lists, doctor."""
-    return _compose("#!lua flags=no-writes", [*_prelude(), *(f"read/{name}" for name in _READS)], (), "read")
+    return _compose("#!lua flags=no-writes", [*_OFTEN[:-2], *(f"read/{name}" for name in _READS)], _WAITING, "read")
 
 
 @cache
 def repair_script() -> Script:
     """Return the script that makes slots, leases, sessions, groups, places and indexes agree again."""
-    files = [*_prelude(), "read/common", *(f"repair/{name}" for name in _REPAIRS)]
-    return _compose("#!lua flags=allow-oom", files, (), "repair")
+    files = [*_OFTEN[:-2], "read/common", *(f"repair/{name}" for name in _REPAIRS)]
+    return _compose("#!lua flags=allow-oom", files, _WAITING, "repair")
 
 
 @cache
@@ -84,10 +89,6 @@ def locate(script: Script, message: str) -> str:
         return f"{file}:{line}"
 
     return _USER_SCRIPT.sub(place, message)
-
-
-def _prelude() -> list[str]:
-    return [f"prelude/{name}" for name in _PRELUDE]
 
 
 def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]], last: str) -> Script:

@@ -1,0 +1,55 @@
+-- Undrained: working with the list of places that may have room.
+-- Reads and writes: places, undrained.
+
+local function undrained_add(entry)
+  if not todo_has[entry] and not unmarkable then
+    todo[#todo + 1] = entry
+    todo_has[entry] = true
+  end
+end
+
+-- One entry that walks the places whose names begin with a prefix, a bounded part at a time.
+local function places_mark_all(prefix)
+  if waiting then
+    undrained_add('walk ' .. prefix .. ' ' .. prefix)
+  end
+end
+
+-- Marks what the entry names next; returns the entry to go on with, or nil.
+local function places_walk(entry)
+  local prefix, from = string.match(entry, '^walk ([^ ]*) ([^ ]*)$')
+  local found = call('ZRANGE', key('places'), '[' .. from, '[' .. prefix .. '\255', 'BYLEX', 'LIMIT', 0, 33)
+  for i = 1, math.min(#found, 32) do
+    undrained_add(found[i])
+  end
+  return found[33] and 'walk ' .. prefix .. ' ' .. found[33]
+end
+
+local function undrained_drop_first()
+  local entry = todo[todo_first]
+  todo_first = todo_first + 1
+  todo_has[entry] = nil
+  return entry
+end
+
+-- Stores what is left, oldest first; returns whether there is any.
+local function places_write()
+  local gone = {}
+  for place in pairs(todo_stored) do
+    if not todo_has[place] then
+      gone[#gone + 1] = place
+    end
+  end
+  if #gone > 0 then
+    call('ZREM', key('undrained'), unpack(gone))
+  end
+  for i = todo_first, #todo do
+    if not todo_stored[todo[i]] then
+      call('ZADD', key('undrained'), 'NX', digits(meta.clock + i), todo[i])
+    end
+  end
+  if todo_first <= #todo then
+    return true
+  end
+  return #gone > MOST_TRIES and call('EXISTS', key('undrained')) == 1
+end
