@@ -59,7 +59,8 @@ class Session:
         self.deadline = Deadline(settings.ttl, settings.clock)
         self.epoch = 0
         self.clock = 0
-        self.config = 0
+        self.config = 0  # as the last beat told; 0 asks for the limits again
+        self._newest = 0  # the highest config version ever told: what a loss of data must not fall behind
         self.grace_until: float | None = None  # on the monotonic clock
         self.listening = False  # whether pushed grants can reach it
         self._told: set[str] = set()  # needs whose limits the server was asked for
@@ -313,6 +314,7 @@ class Session:
             self.revoke(int(str(revoked["n"])), str(revoked["by"]))
         self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
         self.config = int(str(answer["config"]))
+        self._newest = max(self._newest, self.config)
         for name, told in _map(answer.get("limits")).items():
             self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(told).items()}}
         again = [int(str(n)) for n in _list(answer.get("reassert"))]
@@ -328,7 +330,7 @@ class Session:
             for n in numbers
             if (h := held.get(n)) is not None
         ]
-        self.send_later(Reassert(leases, list(self.limits.values()), self.config))
+        self.send_later(Reassert(leases, list(self.limits.values()), self._newest))
 
     def _unknown(self, n: int, grace: bool) -> None:
         holding, request = self.ledger.held.get(n), self.ledger.awaited.get(n)
