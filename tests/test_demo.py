@@ -18,12 +18,13 @@ import psutil
 import pytest
 import redis
 
+from semaphores import connect
 from semaphores.demo.library import Symbol, source_files, symbols_of
 from semaphores.demo.measure import Diary, Held, highest, read_diaries, split_by_room, spread
 from semaphores.demo.store import DatabaseLocked, Store, create, symbols_by_file
 from tests.servers import Server
 
-FILES = 60
+FILES = 40
 ENDS_WITHIN = 2.0  # seconds from a signal until the last worker is gone
 
 
@@ -36,7 +37,7 @@ class Demo:
     def start(self, *words: str, url: str | None = None) -> subprocess.Popen[str]:
         environment = {**os.environ, "SEMAPHORES_URL": url or self.server.url, "TMPDIR": str(self.folder)}
         return subprocess.Popen(
-            [sys.executable, "-m", "semaphores.demo", "--files", str(FILES), *words],
+            [sys.executable, "-m", "semaphores", "demo", "--files", str(FILES), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
@@ -114,13 +115,32 @@ def test_plain_lines_tell_what_happens_and_other_namespaces_stay_as_they_are(
         assert told in out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_every_worker_within_two_seconds_and_leaves_nothing(demo: Demo, how: signal.Signals) -> None:
+def read_until(process: subprocess.Popen[str], told: str) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if told in line:
+            return line
+    raise AssertionError(f"it ended and never told {told!r}")
+
+
+def test_a_limit_that_was_exceeded_makes_the_demo_fail(demo: Demo) -> None:
     with demo.start() as process:
-        assert process.stdout is not None
-        for line in process.stdout:  # the workers are at work
-            if "with limits" in line:
-                break
+        name = read_until(process, "limits in namespace").split()[-1]
+        with connect(demo.server.url, namespace=name) as client:
+            client.limits.set("pool:sqlite", 6)  # behind its back
+        out, errors = process.communicate(timeout=100)
+    assert process.returncode == 1, errors
+    assert "PROBLEM" in out
+    assert "at once in 'sqlite' of 1" in out
+    assert "no limit was exceeded" not in out
+
+
+@pytest.mark.parametrize(("how", "when"), [(signal.SIGINT, "without limits"), (signal.SIGTERM, "with limits")])
+def test_a_signal_ends_every_worker_within_two_seconds_and_leaves_nothing(
+    demo: Demo, how: signal.Signals, when: str
+) -> None:
+    with demo.start() as process:
+        read_until(process, when)
         workers = psutil.Process(process.pid).children(recursive=True)
         assert len(workers) == 6
         process.send_signal(how)
@@ -138,10 +158,7 @@ def test_a_signal_ends_every_worker_within_two_seconds_and_leaves_nothing(demo: 
 
 def test_workers_end_by_themselves_when_the_demo_is_killed(demo: Demo) -> None:
     with demo.start() as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "with limits" in line:
-                break
+        read_until(process, "without limits")
         workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         _, alive = psutil.wait_procs(workers, timeout=20)
