@@ -71,7 +71,8 @@ class Attempt:
         self.connections = connections
         self.session = connections.session
         self.demand = demand
-        self.stakes = stakes  # of the call chain, outermost first
+        # of the call chain, outermost first; not those of another client, nor of the process this one was forked from
+        self.stakes = tuple(stake for stake in stakes if stake.session is self.session) if stakes else ()
         self.started = time.monotonic()
         self.request: Awaiting | None = None
         self.loans: list[Loan] = []
@@ -127,6 +128,9 @@ class Attempt:
                     used = lender.slots[limit]
                     raise AcquireTimeout(limit, used=used, capacity=used, waited=time.monotonic() - self.started)
                 yield Wait(self.until)
+            error = lender.lost_error()  # it may have been lost while this waited
+            if error is not None:
+                raise error
 
     def _late(self) -> bool:
         return self.until is not None and time.monotonic() >= self.until

@@ -61,7 +61,7 @@ class LoopPort:
         self.reached = False
         self._transport: asyncio.WriteTransport | None = None
         self._protocol: _Replies | None = None
-        self._opened: object = None
+        self._writer: asyncio.StreamWriter | None = None
         self._reader = hiredis.Reader()
         self._queue: deque[Pending] = deque()
         self._flight: deque[Sent | asyncio.Future[object]] = deque()
@@ -118,8 +118,10 @@ class LoopPort:
             find, self.endpoint, self.session.settings.prefix + "meta", abandon_on_cancel=True
         )
         connection = await async_connection_to(self.endpoint, found)
-        self._opened = connection  # redis-py closes it with its last reference; replies are read past its parser
-        transport = cast(asyncio.Transport, cast(asyncio.StreamWriter, connection._writer).transport)
+        # redis-py opens it; from here on it is ours, and replies are read past its parser
+        self._writer = cast(asyncio.StreamWriter, connection._writer)  # closes it with its last reference
+        connection._writer = connection._reader = None
+        transport = cast(asyncio.Transport, self._writer.transport)
         self._reader = hiredis.Reader()
         self._protocol = _Replies(self)
         transport.set_protocol(self._protocol)
@@ -175,8 +177,9 @@ class LoopPort:
             with contextlib.suppress(RuntimeError):
                 transport.abort()
             held = getattr(transport, "_sock", None)
-            if held is not None:
+            if held is not None:  # a closed loop closes nothing any more
                 held.close()
+                transport._sock = None  # type: ignore[attr-defined]
         self.disconnect()
 
     def disown(self) -> None:
