@@ -1,0 +1,131 @@
+"""`semaphores status`: every limit, once or live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semaphores.cli.render import console, json_text, line, show, table, text_rows
+from semaphores.cli.target import open_client
+from semaphores.cli.tree import Json, Verb, single
+from semaphores.cli.words import printable
+from semaphores.client import Client
+from semaphores.errors import ServerError
+from semaphores.status import LimitStatus, NamespaceView
+from semaphores.wording import seconds
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = single()
+
+REDRAW = 0.5  # seconds
+NO_LIMITS = "no limits yet: 'semaphores pool set NAME N' makes one"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `status --json` prints."""
+
+    name: str  # of the namespace
+    namespace: NamespaceView
+    limits: tuple[LimitStatus, ...]
+
+    def headline(self) -> str:
+        """Return the namespace on one line."""
+        view = self.namespace
+        if not view.exists:
+            return f"namespace {self.name}: nothing here yet; 'semaphores init' makes it without a grace"
+        sessions = "1 session" if view.sessions == 1 else f"{view.sessions} sessions"
+        grace = (
+            f", GRACE: nothing is granted for another {seconds(view.grace)}, holders may still come back"
+            if view.grace is not None
+            else ""
+        )
+        broken = f", {view.broken} broken entries: see 'semaphores doctor'" if view.broken else ""
+        return f"namespace {self.name}: {sessions}, ttl {view.ttl:g} s{grace}{broken}"
+
+
+@app.command("status", cls=Verb)
+def status(
+    ctx: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Live, until Ctrl-C; plain lines into a pipe.")] = False,
+    json: Json = False,
+) -> None:
+    """Show every limit: used of its capacity, who waits and for how long, and where the capacity comes from."""
+    with open_client(ctx) as client:
+        if not watch:
+            _once(_read(client), as_json=json)
+        elif json:
+            for found in _reads(client):
+                if isinstance(found, Status):
+                    print(json_text(found, one_line=True), flush=True)
+        elif sys.stdout.isatty():
+            _live(client)
+        else:
+            _lines(client)
+
+
+def _read(client: Client) -> Status:
+    return Status(client.connections.namespace, client.namespace(), client.status())
+
+
+def _reads(client: Client) -> Iterator[Status | ServerError]:
+    """Read again and again; a server that is away for a while ends nothing."""
+    while True:
+        try:
+            found: Status | ServerError = _read(client)
+        except ServerError as error:
+            found = error
+            print(f"error: {printable(str(error))}", file=sys.stderr, flush=True)
+        yield found
+        time.sleep(REDRAW)
+
+
+def _once(found: Status, *, as_json: bool) -> None:
+    if as_json:
+        print(json_text(found))
+        return
+    line(found.headline())
+    if found.namespace.exists or found.limits:
+        show(found.limits, as_json=False, empty=NO_LIMITS)
+
+
+def _lines(client: Client) -> None:
+    """Print whatever changed, one line a limit, behind the time."""
+    before: dict[str, str] = {}
+    for found in _reads(client):
+        if isinstance(found, Status):
+            header, *rows = text_rows(found.limits) if found.limits else [NO_LIMITS]
+            now = {limit.limit: row for limit, row in zip(found.limits, rows, strict=True)}
+            for name, row in {"": header, **now}.items():
+                if before.get(name) != row and (name or not before):
+                    print(f"{time.strftime('%H:%M:%S')}  {row}", flush=True)
+            before = {"": header, **now}
+
+
+def _live(client: Client) -> None:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    screen = console()
+    with Live(console=screen, auto_refresh=False, screen=False, vertical_overflow="visible") as live:
+        for found in _reads(client):
+            if isinstance(found, Status):
+                shown: list[RenderableType] = [Text(printable(found.headline()), style="dim"), Text("")]
+                shown.append(table(found.limits, _style) if found.limits else Text(NO_LIMITS))
+                live.update(Group(*shown), refresh=True)
+
+
+def _style(limit: object) -> str:
+    if not isinstance(limit, LimitStatus) or limit.is_rule:
+        return "dim"
+    if limit.paused:
+        return "yellow"
+    return "red" if limit.waiting else "green" if limit.used else ""

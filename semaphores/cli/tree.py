@@ -1,0 +1,187 @@
+"""Tree: the words of the command line. A noun's module is imported when it is used, so that `--help` is quick.
+
+Every command and group takes the global options, so they may stand before and after it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from semaphores.cli.words import nearest
+from semaphores.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+__all__ = ["CONFIG", "NAMESPACE", "URL", "Json", "Noun", "Verb", "CommandLine", "command_line", "noun", "single"]
+
+URL, NAMESPACE, CONFIG = "semaphores.url", "semaphores.namespace", "semaphores.config"  # in the context's meta
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: times in ISO 8601 with zone, spans in seconds.")]
+
+# Nouns in the order of the help: module, what it says there.
+_NOUNS = {
+    "status": ("status", "Show every limit: used, capacity, waiting, oldest wait."),
+    "pool": ("pool", "Set, list, delete, pause and resume pools."),
+    "limit": ("limit", "The same for every kind of limit: runs, pools and tags."),
+    "exec": ("exec", "Run a command while holding slots."),
+    "lease": ("lease", "Show who holds slots, and take them away by force."),
+    "why": ("why", "Say what blocks a request, who holds that, and the position in line."),
+    "session": ("session", "Show the processes that live in the namespace."),
+    "audit": ("audit", "Show who changed which limit, and forced releases."),
+    "validate": ("config", "Check a configuration file."),
+    "diff": ("config", "Show what applying a configuration file would change."),
+    "apply": ("config", "Bring a configuration file into force."),
+    "init": ("init", "Make a new namespace, without the grace."),
+    "doctor": ("doctor", "Find what is wrong in the namespace or endangers its server, and repair it."),
+    "server": ("server", "Start, stop and look at the embedded server."),
+    "demo": ("demo", "See it at work: index the standard library with several processes."),
+}
+
+
+def _remember(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
+    if value is not None:
+        ctx.meta[f"semaphores.{param.name}"] = value
+    return value
+
+
+_Url = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="Server [default: SEMAPHORES_URL, else the embedded server].",
+                 callback=_remember, expose_value=False),
+]  # fmt: skip
+_Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="Namespace [default: SEMAPHORES_NAMESPACE, else 'default'].",
+                 callback=_remember, expose_value=False),
+]  # fmt: skip
+_Config = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="Configuration; its redis: section says where [SEMAPHORES_CONFIG].",
+                 callback=_remember, expose_value=False),
+]  # fmt: skip
+
+
+def _anywhere(url: _Url = None, namespace: _Namespace = None, config: _Config = None) -> None:
+    """Carry the options that every command takes."""
+
+
+def _global_options() -> list[object]:
+    app = typer.Typer(add_completion=False)
+    app.command()(_anywhere)
+    return [param for param in get_command(app).params if param.name in ("url", "namespace", "config")]
+
+
+class CommandLine(Protocol):
+    """What runs a list of words."""
+
+    def main(self, args: Sequence[str], prog_name: str, *, standalone_mode: bool) -> object:
+        """Run them; returns what the command returned, or its exit code."""
+
+
+class _Formatter(Protocol):
+    """What writes help, whichever library typer builds on."""
+
+    def section(self, name: str) -> AbstractContextManager[None]: ...
+
+    def write_dl(self, rows: Sequence[tuple[str, str]]) -> None: ...
+
+
+class Verb(TyperCommand):
+    """A command that takes the global options."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.params.extend(_global_options())  # type: ignore[arg-type]
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse words. Where -1 is a number, unknown options are looked for here."""
+        if ctx.ignore_unknown_options:
+            for word in self._options(ctx, args):
+                known = [name for param in self.get_params(ctx) for name in param.opts]
+                if word not in known:
+                    meant = nearest(word, known)
+                    hint = f"; did you mean {meant}?" if meant else f"; see '{ctx.command_path} --help'"
+                    raise UsageError(f"No such option: {word}{hint}")
+        return super().parse_args(ctx, args)
+
+    def _options(self, ctx: typer.Context, args: list[str]) -> Iterator[str]:
+        with_value = {
+            name for param in self.get_params(ctx) if not getattr(param, "is_flag", False) for name in param.opts
+        }
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                return
+            if word.startswith("-") and word != "-" and not re.fullmatch(r"-[0-9.]+", word):
+                yield word.partition("=")[0]
+                if word in with_value:
+                    next(words, None)
+
+
+class Noun(TyperGroup):
+    """A group of verbs that takes the global options."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.params.extend(_global_options())  # type: ignore[arg-type]
+
+
+class Root(Noun):
+    """All nouns, imported when used."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Return the nouns in the order of the help."""
+        return list(_NOUNS)
+
+    def get_command(self, ctx: object, cmd_name: str):  # type: ignore[no-untyped-def]
+        """Return a noun, its module imported."""
+        if cmd_name not in _NOUNS:
+            meant = nearest(cmd_name, _NOUNS)
+            hint = f"; did you mean {meant!r}?" if meant else "; see 'semaphores --help'"
+            raise UsageError(f"there is no command {cmd_name!r}{hint}")
+        module = import_module(f"semaphores.cli.{_NOUNS[cmd_name][0]}")
+        found = get_command(module.apps[cmd_name] if hasattr(module, "apps") else module.app)
+        found.name = cmd_name
+        return found
+
+    def format_commands(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]
+        """Write the list of nouns without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _NOUNS.items()])
+
+
+def noun(text: str) -> typer.Typer:
+    """Return a group of verbs; `text` is its help."""
+    app = single()
+
+    @app.callback(cls=Noun, help=text, no_args_is_help=True)
+    def group() -> None:
+        """Be a group, even of one verb."""
+
+    return app
+
+
+def single() -> typer.Typer:
+    """Return an application of one verb."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def command_line() -> CommandLine:
+    """Return the whole command line."""
+    app = single()
+
+    @app.callback(cls=Root, no_args_is_help=True, context_settings={"help_option_names": ["--help", "-h"]})
+    def semaphores(
+        version: Annotated[bool, typer.Option("--version", "-V", help="Print the version and exit.")] = False,
+    ) -> None:
+        """Distributed counting semaphores on Redis or Valkey: limits that hold on all hosts at once."""
+
+    return get_command(app)
