@@ -266,7 +266,7 @@ class TrioDriver:
 
     async def finish(self, command: Command) -> None:
         """Send a command and wait for its answer, as long as the server can be reached."""
-        await to_thread.run_sync(ThreadDriver(self.connections).finish, command)
+        await to_thread.run_sync(ThreadDriver(self.connections).finish, command, abandon_on_cancel=True)
 
     def _soon(self, callback: Callable[[], object]) -> None:
         with suppress(RuntimeError):  # the loop is over: nobody waits any more
