@@ -96,7 +96,9 @@ class Calls:
 
     def limit(self, caller: Session, **capacities: int) -> Reply:
         """Set capacities of pools: `limit(session, db=1)`."""
-        return caller.change(*[{"limit": f"pool:{name}", "kind": "set", "capacity": n} for name, n in capacities.items()])
+        return caller.change(
+            *[{"limit": f"pool:{name}", "kind": "set", "capacity": n} for name, n in capacities.items()]
+        )
 
     def dump(self) -> dict[str, Content]:
         """Everything the namespace stores, by key without prefix; not what every call changes."""
@@ -157,7 +159,7 @@ class Session:
         self.n = max(self.n, *numbers, 0) if numbers else self.n
         return self.pack(packed, mark=min(numbers, default=self.n + 1) if mark is None else mark, **header)
 
-    def pack(self, packed: Sequence[bytes], *, mark: int, **header: object) -> Reply:
+    def pack(self, packed: Sequence[bytes], *, mark: object, **header: object) -> Reply:
         """Send commands as bytes, for what the dataclasses would never say."""
         fields: dict[str, object] = {"session": self.name, "mark": mark, "server": self.calls.run_id, "alive": True}
         fields |= {"ttl": self.calls.ttl, "longest": self.calls.ttl} | header

@@ -71,7 +71,7 @@ def test_higher_priority_first_then_first_come_first_served(calls: Calls, alice:
     held = alice.acquire("pool:db=1")
     waiting = [(priority, number(alice.acquire("pool:db=1", priority=priority))) for priority in (0, 4095, 0, -4096, 1)]
     expected = [n for _, n in sorted(waiting, key=lambda found: (-found[0], found[1]))]
-    order = []
+    order: list[int] = []
     token = str(held["token"])
     n = number(held)
     while len(order) < len(expected):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -15,12 +15,12 @@ Told = Mapping[str, str | int]
 
 def lose_everything(calls: Calls) -> None:
     """What FLUSHALL does, for this namespace."""
-    calls.connection.delete(*[calls.key(name) for name in calls.keys()])
+    calls.connection.delete(*[calls.key(name) for name in calls.dump()])
 
 
-def back(session: Session, *leases: Told, limits: list[Told] | None = None, **header: object) -> Reply:
+def back(session: Session, *leases: Told, limits: Sequence[Told] | None = None, alive: bool | None = True) -> Reply:
     """Return under the own name and re-assert."""
-    return session.send(begin(returning=True), Reassert(leases, limits, 9), **header)
+    return session.send(begin(returning=True), Reassert(leases, limits, 9), alive=alive)
 
 
 def told(n: int, token: int = 77, needs: str = "pool:db=1") -> Told:
@@ -225,9 +225,7 @@ def test_a_step_back_of_the_wall_clock_starts_a_grace_and_no_epoch(calls: Calls,
 
 
 @pytest.mark.parametrize(("ttl", "step"), [(10.0, 2.0), (60.0, 2.0), (5.0, 1.0), (1.0, 0.2)])
-def test_the_lease_clock_steps_by_at_most_two_seconds_or_a_fifth_of_t(
-    calls: Calls, ttl: float, step: float
-) -> None:
+def test_the_lease_clock_steps_by_at_most_two_seconds_or_a_fifth_of_t(calls: Calls, ttl: float, step: float) -> None:
     calls.ttl = ttl
     alice = calls.session("alice")
     before = alice.ask().clock

@@ -78,13 +78,17 @@ def test_a_request_heavier_than_its_limit_fails_on_arrival_and_a_paused_one_wait
 
 
 def test_a_pools_own_capacity_even_unlimited_sets_its_default_aside(calls: Calls, alice: Session) -> None:
-    alice.change({"limit": "pool:*", "kind": "set", "capacity": 1}, {"limit": "pool:free", "kind": "set", "capacity": -1})
+    alice.change(
+        {"limit": "pool:*", "kind": "set", "capacity": 1}, {"limit": "pool:free", "kind": "set", "capacity": -1}
+    )
     assert [alice.acquire("pool:other=1")["answer"] for _ in range(2)] == ["granted", "waits"]
     assert [alice.acquire("pool:free=1")["answer"] for _ in range(2)] == ["granted", "granted"]
 
 
 def test_a_tags_value_obeys_the_smaller_of_its_own_and_the_common_capacity(calls: Calls, alice: Session) -> None:
-    alice.change({"limit": "tag:k=*", "kind": "set", "capacity": 1}, {"limit": "tag:k=v", "kind": "set", "capacity": -1})
+    alice.change(
+        {"limit": "tag:k=*", "kind": "set", "capacity": 1}, {"limit": "tag:k=v", "kind": "set", "capacity": -1}
+    )
     assert [alice.acquire("tag:k=v=1")["answer"] for _ in range(2)] == ["granted", "waits"]
     assert alice.acquire("tag:k=w=1")["answer"] == "granted"
 

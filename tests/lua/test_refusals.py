@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgpack
 import pytest
 import redis
 
-from semaphores.scripts.commands import Acquire, Begin, Beat, ChangeLimits, Command, Release, Revoke, encode
+from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, Release, Revoke, encode
 from tests.lua.harness import Calls, Session, begin
 
 NOT_WHOLE = [math.nan, math.inf, -math.inf, True, 1.5, 2**53 + 1, "x", "", "1e3", [], {"a": 1}, "\x00"]
@@ -24,9 +24,17 @@ GOOD: dict[str, dict[str, object]] = {
     "change_limits": {"origin": "hand", "by": "me"},
 }
 BAD: list[tuple[str, str, list[object]]] = [
-    ("acquire", "needs", [*BAD_TEXT, "", " ", "db=1", "pool:=1", "pool:db", "pool:db=", "pool:db=x", "tag:=v=1", "runs"]),
+    (
+        "acquire",
+        "needs",
+        [*BAD_TEXT, "", " ", "db=1", "pool:=1", "pool:db", "pool:db=", "pool:db=x", "tag:=v=1", "runs"],
+    ),
     ("acquire", "needs", ["pool:db=0", "pool:db=-1", "pool:db=1.5", "pool:db=1001", "pool:db=9007199254740993"]),
-    ("acquire", "needs", ["pool:db=nan", "pool:db=1 pool:db=1", "pool:db=1 x=1", " ".join(f"pool:p{i}=1" for i in range(162))]),
+    (
+        "acquire",
+        "needs",
+        ["pool:db=nan", "pool:db=1 pool:db=1", "pool:db=1 x=1", " ".join(f"pool:p{i}=1" for i in range(162))],
+    ),
     ("acquire", "holder", [*BAD_TEXT, "", "a b", "x" * 256]),
     ("acquire", "priority", [*NOT_WHOLE, -4097, 4096]),
     ("acquire", "order", [*[value for value in NOT_WHOLE if value != 2**53 + 1], -1, 2**54]),
@@ -66,7 +74,9 @@ def test_a_bad_field_is_refused_by_name_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("capacity", [*NOT_WHOLE, -2, 1_000_001, None], ids=repr)
-def test_a_bad_capacity_is_refused_and_none_of_the_changes_is_made(calls: Calls, alice: Session, capacity: object) -> None:
+def test_a_bad_capacity_is_refused_and_none_of_the_changes_is_made(
+    calls: Calls, alice: Session, capacity: object
+) -> None:
     before = calls.dump()
     good = {"limit": "pool:other", "kind": "set", "capacity": 5}
     bad = {"limit": "pool:db", "kind": "set"} | ({} if capacity is None else {"capacity": capacity})
@@ -76,7 +86,8 @@ def test_a_bad_capacity_is_refused_and_none_of_the_changes_is_made(calls: Calls,
 
 
 @pytest.mark.parametrize(
-    "limit", ["", "db", "pool:", "pool:a b", "pool:a\nb", "pool:a\x00", "tag:", "tag:=v", "tag:a b=c", "runs:x", "x" * 3000, 7]
+    "limit",
+    ["", "db", "pool:", "pool:a b", "pool:a\nb", "pool:a\x00", "tag:", "tag:=v", "tag:a b=c", "runs:x", "x" * 3000, 7],
 )
 def test_a_bad_name_of_a_limit_is_refused(calls: Calls, alice: Session, limit: object) -> None:
     before = calls.dump()
@@ -113,7 +124,7 @@ def test_a_bad_n_is_refused(calls: Calls, alice: Session, op: str, n: object) ->
 def test_a_bad_header_refuses_the_whole_call(calls: Calls, alice: Session, header: Mapping[str, object]) -> None:
     before, clock = calls.dump(), calls.hash("meta")
     with pytest.raises(redis.ResponseError, match="SEMAPHORES"):
-        alice.pack([encode(Acquire("pool:db=1", "x"), 99)], **({"mark": 1} | header))  # type: ignore[arg-type]
+        alice.pack([encode(Acquire("pool:db=1", "x"), 99)], **{"mark": 1, **header})
     assert (calls.dump(), calls.hash("meta")) == (before, clock)
 
 
@@ -173,7 +184,7 @@ def test_a_key_of_a_wrong_type_fails_the_command_before_it_writes_and_the_others
     calls.limit(alice, full=1, db=5)
     held = alice.acquire("pool:full=1")
     bob.acquire("pool:full=1")
-    group = next(key for key in calls.keys() if key.startswith("group:") and key.count(":") == 1)
+    group = next(key for key in calls.dump() if key.startswith("group:") and key.count(":") == 1)
     name = name.replace("GROUP", group)
     asked = EVERY[command]
     if isinstance(asked, Release):
@@ -185,10 +196,14 @@ def test_a_key_of_a_wrong_type_fails_the_command_before_it_writes_and_the_others
     before = calls.dump()
     caller = Session(calls, "carol") if isinstance(asked, Begin) else alice
     other = Acquire("pool:untouched=1", "x")
+    answers: Sequence[Mapping[str, object]] = ()
+    refusal = ""
     try:
         answers = caller.send(asked, other).answers
     except redis.ResponseError as error:
-        assert "SEMAPHORES" in str(error)
+        refusal = str(error)
+    if refusal:
+        assert refusal.startswith("SEMAPHORES")
         assert name in ("session:alice", "sessions")
         assert calls.dump() == before
         return

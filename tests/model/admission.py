@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 Needs = tuple[tuple[str, int], ...]
 Member = tuple[str, int]  # session, N
 UNLIMITED = float("inf")
-MOST_TRIES, MOST_MOVES = 64, 8
+MOST_TRIES = 64
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Group:
 class Admission:
     """Who holds, who waits where, and which places may have room."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_moves: int = 8) -> None:
+        self.most_moves = most_moves  # between limits, until the starvation guard acts
         self.capacity: dict[str, int] = {}
         self.paused: dict[str, int | None] = {}
         self.leases: dict[str, dict[int, Needs]] = {}
@@ -128,7 +129,7 @@ class Admission:
         self.put(key, place)
         self.mark(before)
         group.moves += 1
-        if group.moves >= MOST_MOVES and self.reserving is None and not self.resting and self.may_reserve(key):
+        if group.moves >= self.most_moves and self.reserving is None and not self.resting and self.may_reserve(key):
             self.reserving, self.resting = key, True
             self.mark_limits(key)
         return True

@@ -14,7 +14,9 @@ from tests.lua.harness import Calls
 
 Scores = dict[str, float]
 Texts = dict[str, str]
-LINE = re.compile(r"(?P<needs>.+?) (?:token=(?P<token>\d+)|order=(?P<order>\d+) group=(?P<group>\w+)) holder=\S+ since=\d+")
+LINE = re.compile(
+    r"(?P<needs>.+?) (?:token=(?P<token>\d+)|order=(?P<order>\d+) group=(?P<group>\w+)) holder=\S+ since=\d+"
+)
 
 
 @dataclass
@@ -35,10 +37,9 @@ class Stored:
         return self._numbers("aside")
 
     def _numbers(self, kind: str) -> dict[str, set[int]]:
-        found = {key.split(":"): lines for key, lines in self.hashes.items()} if False else self.hashes
         return {
             key.split(":")[1]: {int(n) for n in lines}
-            for key, lines in found.items()
+            for key, lines in self.hashes.items()
             if key.startswith("session:") and key.endswith(":" + kind)
         }
 
@@ -149,6 +150,7 @@ def _check_places(stored: Stored) -> None:
     if any(entry.startswith("walk ") for entry in marked):
         return
     reserving = stored.hashes["meta"]["reserving"]
+    assert not reserving or f"group:{reserving}" in stored.hashes, f"room is kept for {reserving}, which is gone"
     kept = _parse(stored.hashes[f"group:{reserving}"]["needs"]) if reserving else {}
     for place, groups in places.items():
         limit = place.partition(":")[2]

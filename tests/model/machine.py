@@ -1,6 +1,7 @@
 """Machine: the same random history for the model and for the real scripts, compared after every call.
 
-`Histories` is a hypothesis state machine; `PLANT` changes the scripts' text first, to prove that it notices.
+`Histories` is a hypothesis state machine; `PLANT` changes the scripts' text first, to prove that it notices, and MOVES
+lets the starvation guard act earlier than after 8 moves, which random histories hardly make.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ needs_of = st.dictionaries(st.sampled_from(LIMITS), st.sampled_from([1, 1, 1, 1,
     lambda found: tuple(sorted(found.items()))
 )
 capacities = st.sampled_from([0, 1, 1, 2, 2, -1])
-acquires = st.tuples(st.just("acquire"), st.sampled_from([0, 0, 0, 1, -3]), needs_of, st.booleans().map(lambda x: not x))
+acquires = st.tuples(
+    st.just("acquire"), st.sampled_from([0, 0, 0, 1, -3]), needs_of, st.booleans().map(lambda x: not x)
+)
 lasting = st.tuples(st.just("acquire"), st.sampled_from([0, 0, 0, 1, -3]), needs_of, st.just(False))
 givings = st.tuples(st.sampled_from(["release", "release", "cancel"]), st.integers(0, 9), st.just(()), st.just(False))
 ops = st.lists(st.one_of(lasting, lasting, lasting, acquires, givings, givings), min_size=1, max_size=4)
@@ -39,12 +42,14 @@ class Histories(RuleBasedStateMachine):
 
     SERVER: ClassVar[Server]
     PLANT: ClassVar[Plant | None] = None
+    MOVES: ClassVar[int] = 2
+    RESERVATIONS: ClassVar[int] = 0  # seen by all histories so far
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = Calls(self.SERVER, "model", self.PLANT)
+        self.calls = Calls(self.SERVER, "model", self._plant)
         self.calls.connection.flushall()
-        self.model = Admission()
+        self.model = Admission(self.MOVES)
         self.sessions: dict[str, Session] = {}
         self.dead: list[str] = []
         self.born = 0
@@ -52,6 +57,14 @@ class Histories(RuleBasedStateMachine):
         self.highest_token = 0
         self.last: tuple[Session, list[tuple[int, Command]], list[str]] | None = None
         self.listener = self.calls.connection.pubsub()
+
+    @classmethod
+    def _plant(cls, text: str) -> str:
+        planted = cls.PLANT(text) if cls.PLANT else text
+        assert (planted != text) is (cls.PLANT is not None), "the plant matched nothing"
+        guarded = planted.replace("MOST_MOVES = 8", f"MOST_MOVES = {cls.MOVES}")
+        assert guarded != planted
+        return guarded
 
     def teardown(self) -> None:
         self.listener.close()
@@ -208,12 +221,11 @@ class Histories(RuleBasedStateMachine):
     def reservation_runs_out(self, who: int) -> None:
         """First the reservation itself, then the time in which none begins."""
         self.calls.connection.hset(self.calls.key("meta"), "reserving_until", 0)
-        self.model.end_reservation(rest=True) if self.model.reserving else None
-        self.model.resting = self.model.resting and bool(float(self._meta("reserving_until")))
+        if self.model.reserving is not None:
+            self.model.end_reservation(rest=True)
+        else:
+            self.model.resting = False
         self._send(self._pick(who), [])
-
-    def _meta(self, field: str) -> str:
-        return (self.calls.connection.hget(self.calls.key("meta"), field) or b"0").decode()
 
     # comparing
     def _finish(self, caller: str, commands: int, granted: Mapping[int, str]) -> None:
@@ -231,7 +243,7 @@ class Histories(RuleBasedStateMachine):
         self._compare(check(self.calls), model.granted)
 
     def _hear(self, pushed: set[tuple[str, int]], told: set[tuple[str, int]]) -> None:
-        heard, failed = set(), set()
+        heard, failed = set[tuple[str, int]](), set[tuple[str, int]]()
         while len(heard) + len(failed) < len(pushed) + len(told):
             message = self.listener.get_message(timeout=2)
             assert message is not None, f"not told: {pushed - heard}, {told - failed}"
@@ -256,6 +268,7 @@ class Histories(RuleBasedStateMachine):
         expected = {words(key): group.place for key, group in model.groups.items()}
         assert places == expected, f"places: {places}, model {expected}"
         reserving = stored.hashes["meta"]["reserving"]
+        type(self).RESERVATIONS += bool(reserving)
         assert (hashes[reserving]["needs"] if reserving else None) == (
             words(model.reserving) if model.reserving is not None else None
         )

@@ -18,22 +18,35 @@ def replacing(old: str, new: str, count: int = 1) -> Plant:
 
 
 PLANTS = {
-    "an ended lease does not mark its places": replacing("    mark('waiters:' .. limit)\n  end\n  gather(", "  end\n  gather("),
+    "an ended lease does not mark its places": replacing(
+        "    mark('waiters:' .. limit)\n  end\n  gather(", "  end\n  gather("
+    ),
     "nobody with precedence is looked for": replacing("head_order < order then", "head_order < -2 then"),
     "usage is read after the gathered changes count": replacing(
         "used[limit] = math.max(0, used[limit] - slots)", "used[limit] = used[limit]"
     ),
     "a blocked group stays where it is": replacing("  if before == place then\n", "  if before then\n"),
-    "a raised limit marks no place": replacing("    place_mark('waiters:' .. limit)\n  end\n  call('XADD'", "  end\n  call('XADD'"),
-    "a changed default marks no place": replacing("    places_mark_all('waiters:' .. ", "    string.len('waiters:' .. "),
+    "a raised limit marks no place": replacing(
+        "    place_mark('waiters:' .. limit)\n  end\n  call('XADD'", "  end\n  call('XADD'"
+    ),
+    "a changed default marks no place": replacing(
+        "    places_mark_all('waiters:' .. ", "    string.len('waiters:' .. "
+    ),
     "a waiter that leaves marks no place": replacing("  if place then\n    place_mark(place)\n  end\nend", "end"),
     "a grant is made although nobody listens": replacing("token = token }) == 0 then", "token = token }) < 0 then"),
     "a group's score is not that of its first request": replacing(
         "  elseif place then\n    call('ZADD', key(place), digits(score), hash)", "  elseif place then"
     ),
-    "an emptied place stays in the index": replacing("call('ZREM', key('places'), before)", "call('EXISTS', key('places'))"),
+    "an emptied place stays in the index": replacing(
+        "call('ZREM', key('places'), before)", "call('EXISTS', key('places'))"
+    ),
     "a request stays in a group that it has left": replacing("and group_lacks(hash, limited)", "and false"),
-    "a weight counts as one": replacing("- reservation_keeps(hash, limit) < slots", "- reservation_keeps(hash, limit) < 1"),
+    "no room is kept for the reserving group": replacing("  return reservation_needs[limit] or 0", "  return 0"),
+    "the reserving group is not first": replacing("    return hash, -1\n", "    return hash, 2 ^ 53\n"),
+    "a reservation never ends": replacing("  if reservation_hash() == hash then\n", "  if false then\n"),
+    "a weight counts as one": replacing(
+        "- reservation_keeps(hash, limit) < slots", "- reservation_keeps(hash, limit) < 1"
+    ),
 }
 
 
