@@ -20,7 +20,7 @@ from semaphores.names import pool_limit
 
 __all__ = ["Kill", "Limited", "Moment", "Show", "wait_until_ready", "without_limits"]
 
-READY_PATIENCE = 30.0  # seconds for all workers to start; they import for 0.3 s each on an idle machine
+READY_PATIENCE = 60.0  # seconds for all workers to start; 0.5 s each on an idle core, 8 s were seen on a crowded one
 HOLDING_PATIENCE = 1.0  # seconds that we wait for somebody to stand in line before the holder is killed
 LOOK = 0.02  # seconds between two looks at the line of the doomed holder
 
