@@ -15,7 +15,7 @@ Told = Mapping[str, str | int]
 
 def lose_everything(calls: Calls) -> None:
     """What FLUSHALL does, for this namespace."""
-    calls.connection.delete(*[calls.key(name) for name in calls.dump()])
+    calls.connection.delete(*map(calls.key, calls.keys()))
 
 
 def back(session: Session, *leases: Told, limits: Sequence[Told] | None = None, alive: bool | None = True) -> Reply:
