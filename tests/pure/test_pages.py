@@ -1,0 +1,112 @@
+"""Pages: what the documentation says of the source agrees with the source."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from semaphores.scripts.commands import Command
+
+ROOT = Path(__file__).parents[2]
+KEYS = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+LUA = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "lua").rglob("*.lua"))}
+COMMANDS = get_args(Command)
+
+
+def table(heading: str) -> dict[str, str]:
+    """Return the rows of the table under a heading: what their first cell names, and the second cell."""
+    body = KEYS.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split("|") for line in body.splitlines() if line.startswith("| `")]
+    return {name: row[1].strip() for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def header(command: type) -> str:
+    """Return the comment that a command's file begins with, as one line."""
+    source = (ROOT / "lua" / "commands" / f"{command.op}.lua").read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    lines = source[: source.index("\n\n")].splitlines()
+    return " ".join(line.removeprefix("--").strip() for line in lines)
+
+
+def bare(text: str) -> str:
+    """Return text without what stands in parentheses."""
+    while (shorter := re.sub(r"\([^()]*\)", "", text)) != text:
+        text = shorter
+    return text
+
+
+# Keys
+
+
+def test_the_page_of_keys_names_every_key_of_the_scripts_and_no_other() -> None:
+    written = {"meta", "never"}  # KEYS of every call
+    for source in LUA.values():
+        code = re.sub(r"--.*", "", source)
+        code = re.sub(r"\bsession_key\(([^()]*)\)", "key('session:' .. x)", code)
+        for expression in re.findall(r"\bkey\(((?:[^()]|\([^()]*\))*)\)((?: \.\. ':\w+')?)", code):
+            literals = re.findall(r"'([^']*)'", "".join(expression))
+            if expression[0].startswith("'") and literals[0] != "wake:":
+                written.add("*".join(literals) + ("*" if literals[-1].endswith(":") else ""))
+    documented = {re.sub(r"[A-Z]+", "*", name) for name in table("The keys")}
+    assert documented == written
+
+
+def test_the_page_of_keys_names_every_field_of_meta() -> None:
+    source = (ROOT / "lua" / "prelude" / "clock.lua").read_text(encoding="utf-8")
+    declared = re.search(r"local FIELDS = \{(.*?)\}", source, re.DOTALL)
+    assert declared is not None
+    assert set(table("meta")) == set(re.findall(r"'(\w+)'", declared[1]))
+
+
+def test_the_page_of_keys_names_every_field_of_a_session() -> None:
+    source = (ROOT / "lua" / "prelude" / "sessions.lua").read_text(encoding="utf-8")
+    source += (ROOT / "lua" / "commands" / "begin.lua").read_text(encoding="utf-8")
+    written = set(re.findall(r"'(\w+)', (?:digits|me\.|where|program|pids|host)", source))
+    written |= set(re.findall(r"fields\[#fields \+ 1\] = '(\w+)'", source))
+    assert set(table("session:ID")) == written
+
+
+# Headers of commands
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.op)
+def test_the_header_of_a_command_names_the_fields_of_its_dataclass(command: type) -> None:
+    stated = re.search(r"Arguments: (.*?)\. *Answer:", bare(header(command)))
+    assert stated is not None, "a header says `Arguments:` and then `Answer:`"
+    names = {name.strip() for name in re.split(r"[,;]", stated[1])} - {"n"}  # every command but a beat has its N
+    assert names == {field.name.rstrip("_") for field in fields(command)}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.op)
+def test_the_header_of_a_command_names_every_answer_that_it_gives(command: type) -> None:
+    file = f"{command.op}.lua"  # type: ignore[attr-defined]
+    stated = re.search(r"Answer: (.*?)\. *Reads", bare(header(command)))
+    assert stated is not None, "a header says `Answer:` and then what it reads and writes"
+    outer = re.sub(r"\{[^{}]*\}", "", re.sub(r"\{[^{}]*\}", "", stated[1]))
+    parts = [text for path, text in LUA.items() if path.name == file or f"-- Answer: see {file}" in text]
+    given = set(re.findall(r"answer = '(\w+)'", "".join(parts)))
+    assert {word.strip() for word in outer.split("|")} == given
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_every_file_that_a_page_links_to_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    missing = [link for link in links if link and not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+def test_the_rooms_and_paths_that_contributing_names_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w[\w.-]*/)+[\w.-]*|[A-Za-z]\w*\.(?:py|md|toml|yml))`", text)
+    assert len(named) > 20, "it has a table of what to change where"
+    missing = sorted({name for name in named if not (ROOT / name).exists()})
+    assert not missing
