@@ -18,6 +18,7 @@ local function prefetched(commands)
     for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
       lines[tonumber(numbers[i])] = line
     end
+    leases_proven[me.id] = true
   end
   return lines
 end

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import logging
 import os
 import time
 import weakref
@@ -27,10 +28,12 @@ from semaphores.session.session import Session, Settings
 from semaphores.session.threads import LAST_CALL, PATIENCE, PAUSE, ThreadPort, ask_script
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
+from semaphores.wording import readable
 
 __all__ = ["Connections"]
 
 T = TypeVar("T")
+_log = logging.getLogger("semaphores")
 
 ERRAND_TIMEOUT = 5.0  # seconds for one exchange of an errand
 
@@ -52,6 +55,7 @@ class Connections:
     def _open(self) -> None:
         self.pid = os.getpid()
         self.session = Session(self.settings)
+        self.session.on_unlimited = _warn
         self._threads: ThreadPort | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopPort] = weakref.WeakKeyDictionary()
         self._latest: LoopPort | None = None
@@ -202,6 +206,10 @@ class Connections:
 
 
 _all: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _warn(limit: str) -> None:
+    _log.warning("%s has no limit: nothing holds anybody back there; set one with 'semaphores pool set'", readable(limit))
 
 
 def _forked() -> None:

@@ -62,6 +62,8 @@ class Stake:
 
     def lost_error(self) -> LeaseLost | None:
         """Return why it is not certainly held now; None if it is."""
+        if not self.loans and self.holding is not None:
+            return self.session.lost_error(self.holding)
         for holding in self.holdings():
             error = self.session.lost_error(holding)
             if error is not None:

@@ -20,7 +20,7 @@ MOST_COMMANDS = 256  # in one call; the server refuses more
 Answer = Mapping[str, object]  # `answer` says which kind; its fields are in the header of the command's Lua file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Header:
     """Who calls, and what it knows. Spans in seconds."""
 
@@ -45,7 +45,7 @@ class Grant:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What one call came back with."""
 

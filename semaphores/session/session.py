@@ -186,7 +186,7 @@ class Session:
             if item.deliver is not None:
                 item.deliver(answer)
         for grant in reply.granted:
-            self.grant(grant.n, grant.token)
+            self._grant(grant.n, grant.token)
         return True
 
     def saw(self, reply: Reply) -> bool:
@@ -289,7 +289,7 @@ class Session:
             if limit is not None and limit not in self.unlimited:
                 self.unlimited.add(str(limit))
                 self.on_unlimited(str(limit))
-            self.grant(n, str(answer["token"]))
+            self._grant(n, str(answer["token"]))
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
