@@ -10,7 +10,13 @@ from tests.lua.harness import Plant
 from tests.model.machine import Histories
 from tests.servers import Server
 
-HISTORIES = 150  # the rarest needs some tens
+HISTORIES = 300  # at most: most of these bugs show within ten
+RARE = (  # seen within 150 in some runs and not in others: for the long runs, with more histories
+    "a waiter that leaves marks no place",
+    "a grant is made although nobody listens",
+    "a request stays in a group that it has left",
+    "the reserving group is not first",
+)
 
 
 def replacing(old: str, new: str, count: int = 1) -> Plant:
@@ -50,7 +56,9 @@ PLANTS = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.faults] if name in RARE else []) for name in PLANTS]
+)
 def test_the_state_machine_notices_a_planted_bug(server: Server, name: str) -> None:
     class Planted(Histories):
         SERVER = server
@@ -60,7 +68,7 @@ def test_the_state_machine_notices_a_planted_bug(server: Server, name: str) -> N
         run_state_machine_as_test(
             Planted,
             settings=settings(
-                max_examples=HISTORIES,
+                max_examples=10 * HISTORIES if name in RARE else HISTORIES,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
