@@ -39,7 +39,8 @@ def capacity_text(capacity: int | None) -> str:
 
 def bar(used: int, capacity: int | None) -> str:
     """Return how full a limit is, as ten characters; one that is in use at all never looks empty."""
-    full, empty = ("█", "░") if "utf" in (sys.stdout.encoding or "").lower() else ("#", ".")
+    encoding = getattr(sys.__stdout__, "encoding", None) or ""  # the live view puts something else in its place
+    full, empty = ("█", "░") if "utf" in encoding.lower() else ("#", ".")
     if capacity is None:
         return ""
     filled = BAR if used >= capacity and used else BAR * used // max(1, capacity)

@@ -37,7 +37,7 @@ class _Mistake:
 @apps["validate"].command("validate", cls=Verb)
 def validate(ctx: typer.Context, file: File = None, json: Json = False) -> int:
     """Check a configuration file: prints every mistake with its line. Needs no server. Exit code 1 when it has any."""
-    from semaphores.config import problems, read_config
+    from semaphores.config.read import problems, read_config
 
     path = _path(ctx, file)
     found = problems(path)
@@ -60,8 +60,8 @@ def validate(ctx: typer.Context, file: File = None, json: Json = False) -> int:
 @apps["diff"].command("diff", cls=Verb)
 def diff(ctx: typer.Context, file: File = None, prune: Prune = False, json: Json = False) -> None:
     """Show what applying a configuration file would change. Changes nothing."""
-    from semaphores.config import read_config
-    from semaphores.config.apply import compare
+    from semaphores.apply import compare
+    from semaphores.config.read import read_config
 
     path = _path(ctx, file)
     config = read_config(path)
@@ -79,8 +79,8 @@ def diff(ctx: typer.Context, file: File = None, prune: Prune = False, json: Json
 @apps["apply"].command("apply", cls=Verb)
 def apply(ctx: typer.Context, file: File = None, prune: Prune = False) -> None:
     """Bring a configuration file into force: all of it or nothing, audited. Whoever runs or waits obeys at once."""
-    from semaphores.config import read_config
-    from semaphores.config.apply import apply_config
+    from semaphores.apply import apply_config
+    from semaphores.config.read import read_config
 
     path = _path(ctx, file)
     config = read_config(path)

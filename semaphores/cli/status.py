@@ -115,7 +115,7 @@ def _live(client: Client) -> None:
     from rich.text import Text
 
     screen = console()
-    with Live(console=screen, auto_refresh=False, screen=False, vertical_overflow="visible") as live:
+    with Live(console=screen, auto_refresh=False, vertical_overflow="crop") as live:
         for found in _reads(client):
             if isinstance(found, Status):
                 shown: list[RenderableType] = [Text(printable(found.headline()), style="dim"), Text("")]

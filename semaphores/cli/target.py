@@ -32,7 +32,7 @@ def target_of(ctx: typer.Context, file: str | None = None) -> Target:
     url, namespace, ttl = ctx.meta.get(URL), ctx.meta.get(NAMESPACE), None
     path = ctx.meta.get(CONFIG) or file or os.environ.get("SEMAPHORES_CONFIG")
     if path:
-        from semaphores.config import read_config
+        from semaphores.config.read import read_config
 
         redis = read_config(path).redis
         url = url or (None if os.environ.get("SEMAPHORES_URL") else redis.url)

@@ -116,7 +116,7 @@ def test_an_empty_list_says_what_to_do(cli: CommandLine) -> None:
         (("limit", "set", "database", "1"), "did you mean 'pool:database'?"),
         (("limit", "set", "tag:", "1"), "at least one character"),
         (("pools", "list"), "did you mean 'pool'?"),
-        (("pool", "sett", "a", "1"), "No such command 'sett'"),
+        (("pool", "sett", "a", "1"), "there is no command 'pool sett'; did you mean 'set'?"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
