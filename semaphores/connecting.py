@@ -9,6 +9,7 @@ from datetime import timedelta
 from threading import Lock
 
 from semaphores import server
+from semaphores.config.settings import Config, RedisSettings
 from semaphores.connections import Connections
 from semaphores.errors import InvalidNumber
 from semaphores.names import key_prefix, plain
@@ -41,20 +42,36 @@ def seconds_of(
 def connections_to(
     url: str | None = None, *, namespace: str | None = None, ttl: float | timedelta | None = None, init: bool = False
 ) -> Connections:
-    """Return connections as arguments say, else SEMAPHORES_URL, SEMAPHORES_NAMESPACE and SEMAPHORES_TTL, else defaults.
+    """Return connections as arguments say, else SEMAPHORES_URL, SEMAPHORES_NAMESPACE and SEMAPHORES_TTL, else the file
+    that SEMAPHORES_CONFIG names, else defaults.
 
     Without any URL it is the embedded server, started if need be. Raises UsageError, ServerUnavailable.
     """
-    url = url or os.environ.get("SEMAPHORES_URL") or None
-    name = plain("namespace", namespace or os.environ.get("SEMAPHORES_NAMESPACE") or "default")
-    span = seconds_of("ttl", ttl if ttl is not None else _ttl_from_environment(), least=SHORTEST_TTL, most=LONGEST_TTL)
+    file = _config()
+    written = file.redis if file is not None else RedisSettings()
+    url = url or os.environ.get("SEMAPHORES_URL") or written.url
+    name = plain("namespace", namespace or os.environ.get("SEMAPHORES_NAMESPACE") or written.namespace or "default")
+    given = next((span for span in (ttl, _ttl_from_environment(), written.ttl) if span is not None), None)
+    span = seconds_of("ttl", given, least=SHORTEST_TTL, most=LONGEST_TTL)
     calm, clock = False, suspend_clock
     if url is None:
         embedded = server.ensure()
         url, init, calm = embedded.url, init or embedded.created, embedded.clean
         clock = _sleeps_with_us()
     endpoint = parse_url(url)
-    return Connections(endpoint, name, Settings(key_prefix(name), span or TTL, _w(endpoint), init, calm, clock))
+    limits = {limit: spec.capacity for limit, spec in file.limits.items()} if file is not None else {}
+    settings = Settings(key_prefix(name), span or TTL, _w(endpoint), init, calm, lambda: limits, clock)
+    return Connections(endpoint, name, settings)
+
+
+def _config() -> Config | None:
+    """The file that SEMAPHORES_CONFIG names: where the server is, and the limits to fall back on after a loss."""
+    path = os.environ.get("SEMAPHORES_CONFIG")
+    if not path:
+        return None
+    from semaphores.config.read import read_config  # costs 0.2 s: only who has a file pays
+
+    return read_config(path)
 
 
 def _ttl_from_environment() -> float | None:

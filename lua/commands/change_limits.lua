@@ -1,6 +1,7 @@
 -- change_limits: sets, deletes, pauses and resumes limits, all or nothing; versioned and audited.
--- Arguments: n, changes (list of { limit, kind: set | delete | pause | resume, capacity, description }), origin (file or
--- hand), by, expect (optional: the config version the caller saw).
+-- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }), origin
+-- (file or hand), by, expect (optional: the config version the caller saw). `fill` sets a limit that has no capacity,
+-- after a loss; what a living holder re-asserts later goes over it.
 -- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing { limit } |
 -- unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
 
@@ -16,7 +17,7 @@ end
 
 -- What a change makes of a limit: capacity (nil: none), what a pause remembers (nil: not paused).
 local function changed(change, before, paused_from)
-  if change.kind == 'set' then
+  if change.kind == 'set' or change.kind == 'fill' then
     local capacity = whole(change.capacity, 'capacity', -1, 1000000)
     if paused_from then
       return '0', digits(capacity)
@@ -29,7 +30,7 @@ local function changed(change, before, paused_from)
   elseif change.kind == 'delete' then
     return nil, nil
   end
-  refuse('a change sets, deletes, pauses or resumes')
+  refuse('a change sets, fills, deletes, pauses or resumes')
 end
 
 local function planned(change)
@@ -43,10 +44,13 @@ local function planned(change)
   elseif change.kind == 'resume' and not paused_from then
     return nil, { answer = 'unpaused', limit = limit }
   end
+  if change.kind == 'fill' and before then
+    return { kept = true }
+  end
   local after, remembers = changed(change, before, paused_from)
   return {
     limit = limit, kind = change.kind, before = before, after = after, paused_from = remembers,
-    origin = change.kind == 'set' and 'new' or word(words, 'origin'),
+    origin = (change.kind == 'set' or change.kind == 'fill') and 'new' or word(words, 'origin'),
     description = change.description and text(change.description, 'description', 2000)
       or string.match(info, ' description=(.*)$'),
   }
@@ -60,7 +64,7 @@ local function carry_out(plan, command)
   else
     local origin = plan.origin == 'new' and command.origin or plan.origin or command.origin
     call('HSET', key('limits'), limit, plan.after)
-    call('HSET', key('limits:info'), limit, 'origin=' .. origin .. ' version=' .. digits(meta.config)
+    call('HSET', key('limits:info'), limit, 'origin=' .. origin .. ' version=' .. (plan.kind == 'fill' and '0' or digits(meta.config))
       .. ' by=' .. command.by .. ' at=' .. digits(math.floor(now / SECOND))
       .. (plan.paused_from and ' paused_from=' .. plan.paused_from or '')
       .. (plan.description and ' description=' .. plan.description or ''))
@@ -99,7 +103,9 @@ local function change_limits(n, command)
     if not plan then
       return answer
     end
-    plans[#plans + 1] = plan
+    if not plan.kept then
+      plans[#plans + 1] = plan
+    end
   end
   call('XLEN', key('audit')) -- proves its type before the first write
   meta_set('config', meta.config + 1)

@@ -1,22 +1,5 @@
 """Configuration: the file that says which limits there shall be, in the published YAML format and a little beyond it.
 
-Here it is read and compared with what is in force; the one module that talks to a server is `apply`.
+Here it is read (`read`), held (`settings`) and compared with what is in force (`difference`); nothing talks to a
+server. Importing this package alone costs nothing: who reads no file never pays for pydantic.
 """
-
-from semaphores.config.difference import Change, InForce, difference
-from semaphores.config.read import parse_config, problems, read_config
-from semaphores.config.settings import Config, Granularity, LimitSpec, RedisSettings, RunMonitoring
-
-__all__ = [
-    "Change",
-    "Config",
-    "Granularity",
-    "InForce",
-    "LimitSpec",
-    "RedisSettings",
-    "RunMonitoring",
-    "difference",
-    "parse_config",
-    "problems",
-    "read_config",
-]

@@ -114,7 +114,7 @@ class LimitChange:
     """One change of one limit."""
 
     limit: str
-    kind: Literal["set", "delete", "pause", "resume"]
+    kind: Literal["set", "fill", "delete", "pause", "resume"]
     capacity: int | None = None
     description: str | None = None
 
@@ -143,6 +143,7 @@ class Revoke:
 
 
 Command = Begin | End | Acquire | Release | Cancel | Beat | Reassert | ChangeLimits | Revoke
+
 
 def encode(command: Command, n: int) -> bytes:
     """Return a command as the server reads it: a map of words, without what is absent."""

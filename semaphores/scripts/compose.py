@@ -95,10 +95,10 @@ def locate(script: Script, message: str) -> str:
 def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]], last: str) -> Script:
     """Join files: those needed often, a function `rare_parts` that makes what is needed rarely, and the last one.
 
-    Lua lets a function name 60 outer names at most, so the rare ones come in groups, each in a function of its own; what
-    other files use of them is declared in front, and they fill it in. What follows the first files stands in a function
-    within: a function takes an outer name from the one around it at once, but seeks a name beside it in a long list
-    (70,000 of 230,000 instructions a call).
+    Lua lets a function name 60 outer names at most, so the rare ones come in groups, each in a function of its own;
+    what other files use of them is declared in front, and they fill it in. What follows the first files stands in a
+    function within: a function takes an outer name from the one around it at once, but seeks a name beside it in a
+    long list (70,000 of 230,000 instructions a call).
     """
     sources = {name: _source(name) for name in (*often, *(name for group in rarely for name in group), last)}
     declared = _declared(sources, rarely)
@@ -136,7 +136,9 @@ def _source(name: str) -> list[str]:
 
 def _declared(sources: Mapping[str, Sequence[str]], rarely: Sequence[Sequence[str]]) -> list[str]:
     """The functions of rare files that files outside of their group name."""
-    words = {name: set(re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(text)))) for name, text in sources.items()}
+    words = {
+        name: set(re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(text)))) for name, text in sources.items()
+    }
     declared = ["rare_parts"]
     for group in rarely:
         outside = set().union(*(found for name, found in words.items() if name not in group))

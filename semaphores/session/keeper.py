@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import msgpack
 
-from semaphores.errors import ServerUnavailable
+from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import wake_channel
 from semaphores.scripts.call import Trouble, pack_command, read_reply, trouble_of
 from semaphores.scripts.compose import call_script, relief_script
@@ -118,7 +118,7 @@ class Keeper:
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except ServerUnavailable:
+        except ServerError:  # also one that another server, found after a failover, lacks what we rely on
             self._drop_beat()
             self._not_before = time.monotonic() + RETRY
 

@@ -27,7 +27,7 @@ from semaphores.session.session import Sent, Session
 from semaphores.session.threads import LAST_CALL, out_of_memory, refuse
 from semaphores.transport.find import async_connection_to, find
 from semaphores.transport.url import Endpoint
-from semaphores.transport.wire import server_id_in
+from semaphores.transport.wire import prove, server_id_in
 
 __all__ = ["LoopPort"]
 
@@ -129,6 +129,7 @@ class LoopPort:
         self._transport = transport
         info = await self._ask(b"INFO", b"server")
         self.server = server_id_in(info) if isinstance(info, bytes) else ""
+        await to_thread.run_sync(prove, self.endpoint, self.session.settings.prefix + "meta", self.server)
         self._epoch, self.reached = 0, True
 
     @property

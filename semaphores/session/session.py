@@ -8,18 +8,18 @@ begins another; a grant belongs to its waiter from the moment it is handed over;
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, RLock
 
 from semaphores.errors import LeaseLost, Refused, SemaphoresError
 from semaphores.scripts.answers import error_of
 from semaphores.scripts.call import Answer, Header, Reply, build
-from semaphores.scripts.commands import Acquire, Beat, Begin, Command, End, Reassert, Release, encode
+from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, End, Reassert, Release, encode
 from semaphores.scripts.compose import Script, call_script
 from semaphores.session.deadline import Deadline, suspend_clock
 from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
-from semaphores.session.process import host_key, my_pids, new_session_id, program, where
+from semaphores.session.process import host_key, my_pids, new_session_id, program, user, where
 from semaphores.wording import readable
 
 __all__ = ["Sent", "Session", "Settings"]
@@ -36,6 +36,7 @@ class Settings:
     w: float = 0.0  # how long an old primary may still acknowledge
     init: bool = False  # the caller knows that this server never had the namespace
     calm: bool = False  # the server is the embedded one and was stopped in order
+    fallback: Callable[[], Mapping[str, int]] = dict  # capacities by limit, for what a loss of data leaves without one
     clock: Callable[[], float] = suspend_clock
 
 
@@ -64,6 +65,7 @@ class Session:
         self.grace_until: float | None = None  # on the monotonic clock
         self.listening = False  # whether pushed grants can reach it
         self._told: set[str] = set()  # needs whose limits the server was asked for
+        self._filled = 0  # the epoch in whose grace limits were filled in from the configuration file
         self.limits: dict[str, dict[str, str | int]] = {}  # capacities and origins of what it holds, to re-assert
         self.neighbours: dict[str, str] = {}  # other sessions of this host and their pids
         self.unlimited: set[str] = set()  # pools without a limit, as grants told
@@ -169,6 +171,8 @@ class Session:
         if self.saw(reply):
             self.on_trouble()
         self.grace_until = None if reply.grace is None else time.monotonic() + reply.grace
+        if reply.grace is not None and self._filled != reply.epoch and not reply.lost:
+            self._fill(reply.epoch)
         if reply.lost:
             return self._lost(sent, reply)
         answers = reply.answers
@@ -188,6 +192,16 @@ class Session:
         for grant in reply.granted:
             self._grant(grant.n, grant.token)
         return True
+
+    def _fill(self, epoch: int) -> None:
+        """After a loss: bring the limits of the configuration file that no living holder brings."""
+        self._filled = epoch
+        changes: list[Mapping[str, str | int]] = [
+            {"limit": limit, "kind": "fill", "capacity": capacity}
+            for limit, capacity in self.settings.fallback().items()
+        ]
+        if changes:
+            self.send_later(ChangeLimits(changes, "file", user()))
 
     def saw(self, reply: Reply) -> bool:
         """Note the epoch and clock of a reply, whoever asked; True when the epoch is another than before."""

@@ -13,15 +13,25 @@ from typing import cast
 
 import hiredis
 
-from semaphores.errors import ServerUnavailable
+from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.scripts.call import pack_command
+from semaphores.scripts.compose import probe_script
+from semaphores.scripts.probe import judge
 from semaphores.transport.find import sync_connection_to, unreachable
 from semaphores.transport.url import Endpoint
 
-__all__ = ["ErrorReply", "Wire", "server_id_in"]
+__all__ = ["ErrorReply", "Wire", "prove", "server_id_in"]
 
 ErrorReply = hiredis.ReplyError
+PROOF = 2.0  # seconds for the proof of a server
+_proven: set[str] = set()  # ids of servers that were found good by this process
 RECEIVE = 65536  # bytes; a grouped reply of 256 answers is about 20 kB
+
+
+def prove(endpoint: Endpoint, key: str, server: str) -> None:
+    """Prove a server that another kind of connection leads to. Raises ServerUnsuitable, ServerUnavailable."""
+    if server not in _proven:
+        Wire(endpoint, key, PROOF).close()
 
 
 def server_id_in(info: bytes) -> str:
@@ -45,6 +55,22 @@ class Wire:
             self.close()
             raise unreachable(endpoint, info)
         self.server = server_id_in(bytes(info)) if isinstance(info, bytes) else ""
+        if self.server not in _proven:
+            self._prove(key)
+
+    def _prove(self, key: str) -> None:
+        """Prove what we rely on, once for each server. Raises ServerUnsuitable by its name and version."""
+        script = probe_script()
+        reply = self.ask(b"EVAL", script.text, b"2", key.encode(), key.removesuffix("meta").encode() + b"never")
+        try:
+            if isinstance(reply, ErrorReply):
+                judge(None, str(reply))
+            elif isinstance(reply, list):
+                judge(reply)
+        except ServerError:
+            self.close()
+            raise
+        _proven.add(self.server)
 
     def __repr__(self) -> str:
         return f"<Wire to {self.endpoint.redacted}>"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from semaphores.config import Config, parse_config
+from semaphores.config.read import parse_config
+from semaphores.config.settings import Config
 from semaphores.errors import ConfigError
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from semaphores.config import LimitSpec, parse_config, read_config
+from semaphores.config.read import parse_config, read_config
+from semaphores.config.settings import LimitSpec
 from tests.pure.configurations import capacities, refusal
 
 ROOT = Path(__file__).parents[2]

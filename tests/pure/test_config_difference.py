@@ -6,7 +6,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semaphores.config import Change, InForce, difference, parse_config
+from semaphores.config.difference import Change, InForce, difference
+from semaphores.config.read import parse_config
 
 
 def test_applying_sets_what_the_file_names_whoever_set_it() -> None:

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from semaphores.config import parse_config
+from semaphores.config.read import parse_config
 from semaphores.errors import ConfigError
 
 KEYS = [

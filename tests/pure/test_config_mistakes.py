@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semaphores.config import parse_config, problems, read_config
+from semaphores.config.read import parse_config, problems, read_config
 from semaphores.errors import ConfigError
 from tests.pure.configurations import capacities, refusal
 

@@ -19,7 +19,7 @@ def compare(client: Client, config: Config, *, prune: bool = False) -> list[Chan
 
 
 def apply_config(client: Client, config: Config, *, prune: bool = False) -> list[Change]:
-    """Set what the file names, whoever set it before; with `prune`, delete what came from a file and is no longer in it.
+    """Set what the file names, whoever set it before; `prune` deletes what came from a file and is no longer in it.
 
     Returns what was done and what stays. Raises Refused when others keep changing limits meanwhile.
     """
