@@ -1,0 +1,64 @@
+"""Planted: bugs put into a worker process on purpose, each by its name. A checker that misses one is no checker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import sha1
+
+from semaphores.scripts import compose
+from semaphores.scripts.call import Reply
+from semaphores.session import deadline, session
+
+__all__ = ["PLANTS", "plant"]
+
+
+def _in_lua(old: str, new: str) -> None:
+    text = compose.call_script().text.decode()
+    if old not in text:
+        raise RuntimeError(f"the scripts have no {old!r} any more: plant the bug elsewhere")
+    changed = text.replace(old, new).encode()
+    script = compose.Script(changed, sha1(changed).hexdigest().encode(), compose.call_script().lines)
+
+    def planted() -> compose.Script:
+        return script
+
+    for module in ("session.session", "session.threads", "session.loops", "session.keeper", "connections"):
+        __import__(f"semaphores.{module}", fromlist=["call_script"]).call_script = planted
+
+
+def _deadline_from_receipt() -> None:
+    receive = session.Session._receive
+
+    def late(self: session.Session, sent: session.Sent, reply: Reply) -> bool:
+        sent.at = self.deadline.now()
+        return receive(self, sent, reply)
+
+    session.Session._receive = late  # type: ignore[method-assign]
+
+
+def _no_deadline() -> None:
+    deadline.Deadline.past = lambda self: False  # type: ignore[method-assign]
+
+
+def _no_grace() -> None:
+    _in_lua("if header.init then\n    meta_set('grace', 0)", "if true then\n    meta_set('grace', 0)")
+
+
+def _no_ids() -> None:
+    _in_lua("local before = acquired_before(n)", "local before = nil")
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "deadline from receipt": _deadline_from_receipt,
+    "renewed past its deadline": _no_deadline,
+    "no grace": _no_grace,
+    "ids that are not idempotent": _no_ids,
+}
+
+
+def plant() -> None:
+    """Plant what the environment names, if anything."""
+    name = os.environ.get("TEST_PLANTED_BUG")
+    if name:
+        PLANTS[name]()
