@@ -28,7 +28,7 @@ from semaphores.transport.wire import ErrorReply, Wire
 
 __all__ = ["Keeper"]
 
-CONNECT = 2.0  # seconds at most for connecting, less when the deadline is nearer
+CONNECT = 2.0  # seconds at most for a step of connecting, less where T is short
 RETRY = 0.1  # seconds between two tries to connect
 MOST_AGAIN = 200  # commands sent again with one beat
 
@@ -148,8 +148,9 @@ class Keeper:
         return max(0.0, min(moments))
 
     def _connect(self) -> Wire:
-        left = self.session.deadline.left() if self.session.deadline.started else CONNECT
-        return Wire(self.endpoint, self.session.settings.prefix + "meta", max(0.05, min(CONNECT, left)))
+        # a step that takes longer than a beat may was swallowed: another try is worth more than waiting for it
+        patience = min(CONNECT, max(0.25, self.session.deadline.ttl / 6))
+        return Wire(self.endpoint, self.session.settings.prefix + "meta", patience)
 
     # beats
 
