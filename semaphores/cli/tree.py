@@ -106,7 +106,7 @@ class _Quick:
             return () if param.multiple or param.nargs == -1 else None
         if self._annotation is str or not isinstance(value, str | tuple | list):
             return value  # text, or a default that has its type already
-        if self._annotation == list[str] and isinstance(value, tuple | list):
+        if isinstance(value, tuple | list) and (not value or self._annotation == list[str]):
             return list(value)
         return self._build().coerce(value, param=param, ctx=ctx)
 
