@@ -172,7 +172,7 @@ def test_why_answers_for_leases_sessions_and_limits_too(cli: CommandLine, client
 
 def test_a_forced_release_tells_the_holder_and_is_audited(cli: CommandLine, client: Client) -> None:
     client.limits.set("pool:database", 1)
-    with pytest.raises(LeaseLost, match="released by force"), client.pool("database") as lease:  # noqa: PT012
+    with pytest.raises(LeaseLost, match="released by force"), client.pool("database") as lease:
         assert "is taken from its holder" in cli.ok("lease", "release", lease.id).out
         until_lost(lease)
     newest = rows(cli.ok("audit", "--json", "--count", "1").json)[0]
@@ -185,7 +185,7 @@ def test_a_forced_release_tells_the_holder_and_is_audited(cli: CommandLine, clie
 
 def test_release_now_frees_at_once_and_says_that_two_may_work(cli: CommandLine, client: Client) -> None:
     client.limits.set("pool:database", 1)
-    with pytest.raises(LeaseLost), client.pool("database") as lease:  # noqa: PT012
+    with pytest.raises(LeaseLost), client.pool("database") as lease:
         assert "may still be at work" in cli.ok("lease", "release", lease.id, "--now").out
         assert client.limits.get("pool:database").used == 0
         until_lost(lease)
