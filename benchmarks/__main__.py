@@ -65,6 +65,8 @@ def main() -> None:
     unknown = [name for name in chosen.groups if name not in GROUPS]
     if unknown:
         parser.error(f"there is no group {unknown[0]!r}: choose of {', '.join(GROUPS)}")
+    if chosen.page and chosen.groups:
+        parser.error("--page takes the tables of all groups: name none")
     if not binaries():
         parser.error("no server is installed here: name one in SEMAPHORES_TEST_SERVER")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server that was started ends too

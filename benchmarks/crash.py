@@ -12,23 +12,30 @@ from benchmarks.measure import Figure, Site, p50
 from benchmarks.peer import command
 from semaphores import Client
 
+KNOWN = 1.2  # seconds until its neighbour's beat has told who else lives on this host
+BEAT = 1.0  # seconds between beats while something waits: the kills are spread over it
+
 FIGURES = (
     Figure(
         "regained",
-        "SIGKILL of a holder to the next grant, ttl 10 s",
+        "SIGKILL of a holder to the next grant, ttl 10 s, p50",
         "s",
         "≤ 1.5",
         "the next beat of a process on that host (1 s apart while it waits), which finds the holder gone",
     ),
+    Figure("worst", "the longest of them", "s", "≤ 1.5", "the same, just missed"),
 )
 
 
 def run(site: Site) -> Mapping[str, float]:
     """Take each figure once."""
-    return {"regained": p50([_killed(site) for _ in range(site.size.kills)])}
+    kills = site.size.kills
+    times = [_killed(site, KNOWN + BEAT * i / kills) for i in range(kills)]
+    return {"regained": p50(times), "worst": max(times)}
 
 
-def _killed(site: Site) -> float:
+def _killed(site: Site, after: float) -> float:
+    """Return seconds from the kill to the grant; the kill is that long after the other began to wait."""
     with site.client(p=1) as client:
         words = command(site.server.url, client.connections.namespace, 1)
         holder = subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
@@ -40,7 +47,7 @@ def _killed(site: Site) -> float:
             waiter.start()
             while client.limits.get("pool:p").waiting < 1:
                 time.sleep(0.02)  # the set-up of a figure, not a part of it
-            time.sleep(1.2)  # its neighbour knows it from its beat: a crash is no earlier in life than that
+            time.sleep(after)
             killed = time.perf_counter()
         finally:
             holder.kill()

@@ -57,7 +57,7 @@ class Size:
     hand_offs: int = 400  # taken from the long line
     many: int = 1000  # leases, or waiters, of an idle process
     window: float = 8.0
-    kills: int = 3
+    kills: int = 5
 
 
 TINY = Size(
