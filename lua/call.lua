@@ -1,8 +1,11 @@
 -- The one script that changes state: a list of commands, giving back before admitting, then what waits.
 -- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init }, then the
--- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted, answers }.
+-- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted,
+-- answers }.
 
-local GIVING_BACK = { begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1 }
+local GIVING_BACK = {
+  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1,
+}
 local MOST_COMMANDS = 256
 local acquired = {} -- answers by N in this call: two copies of one command in it are one
 

@@ -1,5 +1,5 @@
--- The script that makes stored things agree again; each item is looked at once more before it is mended, so that what was
--- only on its way stays as it is. KEYS: meta, never. ARGV[1]: { repair, items (up to 200) }, msgpack.
+-- The script that makes stored things agree again; each item is looked at once more before it is mended, so that
+-- what was only on its way stays as it is. KEYS: meta, never. ARGV[1]: { repair, items (up to 200) }, msgpack.
 -- Reply: msgpack { done, failed: list of { item, reason } }.
 
 local REPAIRS = {

@@ -139,7 +139,10 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
         if self.unanswered:
             return f"{name}: the server did not answer{waited}; see 'semaphores doctor'"
         if self.capacity == 0:
-            return f"{name} is paused ({self.used} slots still held){waited}; 'semaphores pool resume' lets it go on"
+            return (
+                f"{name} is paused or set to 0 ({self.used} slots still held){waited};"
+                " 'semaphores pool resume' or 'pool set' lets it go on"
+            )
         oldest = f" (oldest: {self.holders[0]})" if self.holders else ""
         line = f"; position {self.position} in line" if self.position else ""
         quiet = self.silent is not None and self.silent > QUIET

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from semaphores.scripts.folder import lua_folder
+from tests.servers import Server
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("pydantic", "typer", "rich", "psutil", "click")  # each costs an importer 20 to 200 ms that most never need
@@ -86,6 +87,26 @@ def test_an_installed_wheel_finds_the_same_scripts_as_the_checkout(installed: Pa
     assert found
 
 
+ACQUIRE = """
+import sys
+import semaphores
+from semaphores import connect
+
+with connect(sys.argv[1], namespace=sys.argv[2], init=True) as client:
+    client.limits.set("pool:db", 1)
+    with client.pool("db") as lease:
+        (held,) = client.leases()
+        print(semaphores.__file__, held.id == lease.id, client.limits.get("pool:db").used)
+"""
+
+
+def test_an_installed_wheel_acquires(installed: Path, tmp_path: Path, server: Server, namespace: str) -> None:
+    code = ACQUIRE.replace("sys.argv[1]", repr(server.url)).replace("sys.argv[2]", repr(namespace))
+    file, same, used = run(installed, code, tmp_path).split()
+    assert not Path(file).is_relative_to(ROOT), "it imported the checkout's"
+    assert (same, used) == ("True", "1")
+
+
 def test_a_checkout_reads_its_scripts_where_they_are() -> None:
     assert str(lua_folder()) == str(ROOT / "lua"), "an edit must not need a new installation"
 
@@ -102,7 +123,8 @@ def test_the_wheel_brings_types_licence_and_command_and_no_tests(wheel: Path) ->
 
 @pytest.mark.parametrize("package", ["semaphores", "workers"])
 def test_importing_is_light(package: str, tmp_path: Path) -> None:
-    code = f"import {package}, sys, json; print(json.dumps(sorted(sys.modules)))"
+    use = "semaphores.pool, semaphores.connect, " if package == "semaphores" else ""  # names are imported when used
+    code = f"import {package}, sys, json; {use or 0}; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(run(sys.executable, code, tmp_path)))
     assert package in loaded
     assert not loaded & set(HEAVY)

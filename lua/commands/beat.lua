@@ -1,5 +1,5 @@
--- beat: heartbeat, tick and question in one. It tells a window of what its session holds and awaits, read under one lock
--- with the mark of the call.
+-- beat: heartbeat, tick and question in one. It tells a window of what its session holds and awaits, read under one
+-- lock with the mark of the call.
 -- Arguments: low, high (bounds of the window), held, awaited (lists of N); config (version known), host (whose other
 -- sessions to tell), gone (sessions whose processes are certainly gone).
 -- Answer: beat { granted, unknown, reassert, revoked, config, limits, neighbours }.

@@ -1,9 +1,9 @@
 -- change_limits: sets, deletes, pauses and resumes limits, all or nothing; versioned and audited.
--- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }), origin
--- (file or hand), by, expect (optional: the config version the caller saw). `fill` sets a limit that has no capacity,
--- after a loss; what a living holder re-asserts later goes over it.
--- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing { limit } |
--- unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
+-- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }),
+-- origin (file or hand), by, expect (optional: the config version the caller saw). `fill` sets a limit that has no
+-- capacity, after a loss; what a living holder re-asserts later goes over it.
+-- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing {
+-- limit } | unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
 
 local MOST_AUDITED = 10000
 
@@ -64,7 +64,8 @@ local function carry_out(plan, command)
   else
     local origin = plan.origin == 'new' and command.origin or plan.origin or command.origin
     call('HSET', key('limits'), limit, plan.after)
-    call('HSET', key('limits:info'), limit, 'origin=' .. origin .. ' version=' .. (plan.kind == 'fill' and '0' or digits(meta.config))
+    local version = plan.kind == 'fill' and '0' or digits(meta.config)
+    call('HSET', key('limits:info'), limit, 'origin=' .. origin .. ' version=' .. version
       .. ' by=' .. command.by .. ' at=' .. digits(math.floor(now / SECOND))
       .. (plan.paused_from and ' paused_from=' .. plan.paused_from or '')
       .. (plan.description and ' description=' .. plan.description or ''))

@@ -1,7 +1,7 @@
 -- reassert: in a grace, a living holder brings back what the data lost: its leases, even above a limit (a debt that
 -- drains), and the capacities of their limits, the highest config version first.
--- Arguments: n, leases (list of { lease, needs, token, holder, since in ms }), limits (list of { limit, capacity, info }),
--- config. Answer: reasserted. Reads and writes: slots.lua, limits, limits:info, meta.
+-- Arguments: n, leases (list of { lease, needs, token, holder, since in ms }), limits (list of { limit, capacity,
+-- info }), config. Answer: reasserted. Reads and writes: slots.lua, limits, limits:info, meta.
 
 local leases_back = {} -- in this call: a lease told twice is held once
 
@@ -24,7 +24,9 @@ local function checked_lease(told)
   lease_prepare(me.id, needs)
   local there = call('HEXISTS', leases_key(me.id), digits(n)) == 1
   local waits = call('HGET', requests_key(me.id), digits(n))
-  return { n = n, token = token, words = words, needs = needs, holder = holder, since = since, there = there, waits = waits }
+  return {
+    n = n, token = token, words = words, needs = needs, holder = holder, since = since, there = there, waits = waits,
+  }
 end
 
 local function bring_back(lease)

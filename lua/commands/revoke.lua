@@ -1,5 +1,5 @@
--- revoke: a forced release. The holder is told at once and the slot is free when it answers, or after T; with `at_once`
--- it is free now, and two may work. Audited.
+-- revoke: a forced release. The holder is told at once and the slot is free when it answers, or after T; with
+-- `at_once` it is free now, and two may work. Audited.
 -- Arguments: n, lease (SESSION/N), by, at_once (optional). Answer: revoked { freed, holder } | missing.
 -- Reads and writes: session:ID:leases, slots:LIMIT, timers, audit.
 
@@ -17,7 +17,8 @@ local function revoke(command)
   lease_prepare(session, lease_needs(line)) -- these prove types before the first write
   call('XLEN', key('audit'))
   call('ZCARD', key('timers'))
-  call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'revoke ' .. command.lease, 'lease', line, 'by', by,
+  call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'revoke ' .. command.lease,
+    'lease', line, 'by', by,
     'at_once', command.at_once and 'yes' or 'no')
   publish(session, { n = tonumber(n), revoked = by })
   if at_once then

@@ -1,7 +1,7 @@
 -- Admission: who may go on, who waits where, and working off the places that may have room.
 -- Reads and writes through slots.lua and places.lua. Publishes grants to sessions other than the caller's.
--- Invariant: the first group of a place either cannot go on, or its place is in `undrained`. Nobody who could go on is
--- passed by a newcomer; nothing is granted to a session that does not listen.
+-- Invariant: the first group of a place either cannot go on, or its place is in `undrained`. Nobody who could go on
+-- is passed by a newcomer; nothing is granted to a session that does not listen.
 
 
 -- The limit with a capacity above 0 that these needs will never fit, and that capacity.

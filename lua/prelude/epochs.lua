@@ -4,6 +4,7 @@
 -- data has gets its full T from there.
 
 local function new_epoch(header)
+  local before = meta.clock
   local epoch = math.max(meta.epoch, header.epoch or 0)
   local clock = math.max(meta.clock, header.clock or 0)
   local rest = math.max(0, meta.grace - meta.clock) -- of a grace that this one interrupts, and must not shorten
@@ -12,6 +13,9 @@ local function new_epoch(header)
   meta_set('since', clock + 1) -- every session that the data has gets its full T from here
   meta_set('next', 0)
   meta_set('grace', clock + 1 + math.max(rest, meta.ttl + header.w * SECOND))
+  if header.calm and rest == 0 and call('ZCOUNT', key('sessions'), '(' .. digits(before), '+inf') == 0 then
+    meta_set('grace', 0) -- the embedded server, stopped in order when nobody lived there
+  end
 end
 
 -- The server's id as it says itself: asked only when the caller's differs from the one in `meta`.

@@ -92,8 +92,8 @@ local function group_lacks(hash, limited)
   return false
 end
 
--- Puts a request into its group; a new group goes to the place that blocks it. `from` is a line that says who and since.
--- All types are proven by reads before the first write.
+-- Puts a request into its group; a new group goes to the place that blocks it. `from` is a line that says who and
+-- since. All types are proven by reads before the first write.
 local function request_file(session, n, words, limited, score, from, place)
   local hash = group_hash(limited)
   local known = call('HGET', group_key(hash), 'place')

@@ -1,7 +1,7 @@
 -- Places where groups wait, and `undrained`: the places that may have room.
 -- Reads and writes: places, undrained.
--- Invariant: a place in use that may have room is in `undrained`, here a Lua list of which only what is left is stored
--- at the end of the call.
+-- Invariant: a place in use that may have room is in `undrained`, here a Lua list of which only what is left is
+-- stored at the end of the call.
 
 local MOST_TRIES = 64
 local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired

@@ -1,8 +1,8 @@
 -- Slots and leases: who holds what. ZCARD of a limit's set is its usage; there is no counter that could drift.
 -- Reads and writes: slots:LIMIT, session:ID:leases.
--- Invariants: a usage is read before the first gathered change of it counts; writes are gathered for the whole call, one
--- ZADD or ZREM a limit and one HSET or HDEL a session, and only for keys whose type a read of this call has proven.
--- Members of a limit: SESSION/N, and SESSION/N:2 and so on for further slots.
+-- Invariants: a usage is read before the first gathered change of it counts; writes are gathered for the whole call,
+-- one ZADD or ZREM a limit and one HSET or HDEL a session, and only for keys whose type a read of this call has
+-- proven. Members of a limit: SESSION/N, and SESSION/N:2 and so on for further slots.
 
 local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
 local used = {} -- by limit, as read, then as changed in this call

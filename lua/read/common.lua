@@ -1,6 +1,6 @@
 -- What every read builds on: `meta` as it stands, pages with a budget, sessions as rows.
--- Reads: meta, session:ID, session:ID:leases, session:ID:requests, session:ID:aside. Writes nothing, and never steps the
--- lease clock: looking changes nothing.
+-- Reads: meta, session:ID, session:ID:leases, session:ID:requests, session:ID:aside. Writes nothing, and never steps
+-- the lease clock: looking changes nothing.
 
 local MOST_ROWS = 200 -- entries a call looks at: some 2 ms, so that looking at a big namespace holds nobody up
 local MOST_MEMBERS = 1000 -- slots read for the oldest holders: one lease may have as many

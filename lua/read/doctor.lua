@@ -1,7 +1,7 @@
--- doctor: proves unit by unit that what is stored agrees. `keys` tells which keys there are, since an index may be lost.
--- Questions: keys { cursor } -> { rows: { key, type }, cursor }; index { name, cursor } -> { names, cursor }; doctor { unit, todo: list of { name, cursor } } ->
--- { findings: { what, key, name, ... }, highest, left }; doctor { unit: namespace, highest } -> { findings }.
--- Reads: every key of the namespace.
+-- doctor: proves unit by unit that what is stored agrees. `keys` tells which keys there are, since an index may be
+-- lost. Questions: keys { cursor } -> { rows: { key, type }, cursor }; index { name, cursor } -> { names, cursor };
+-- doctor { unit, todo: list of { name, cursor } } -> { findings: { what, key, name, ... }, highest, left }; doctor {
+-- unit: namespace, highest } -> { findings }. Reads: every key of the namespace.
 
 local function read_keys(question)
   local cursor = text(question.cursor or '0', 'cursor', 32)

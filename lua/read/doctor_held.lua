@@ -1,5 +1,5 @@
--- doctor, what is held: that sessions, leases, slots, hosts and timers agree. One session or a page of entries is looked at
--- in one script, so that nothing is reported that is only on its way.
+-- doctor, what is held: that sessions, leases, slots, hosts and timers agree. One session or a page of entries is
+-- looked at in one script, so that nothing is reported that is only on its way.
 -- Reads: sessions, session:ID, session:ID:leases, slots:LIMIT, host:KEY, timers.
 
 local findings = {}
@@ -88,7 +88,8 @@ local function examine_slot(limit, member)
       return
     end
   end
-  find('slot_orphan', 'slots:' .. limit, { name = session and session .. '/' .. n or member, limit = limit, member = member })
+  local name = session and session .. '/' .. n or member
+  find('slot_orphan', 'slots:' .. limit, { name = name, limit = limit, member = member })
 end
 
 local function examine_slots(limit, cursor)

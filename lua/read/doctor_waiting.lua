@@ -1,5 +1,5 @@
--- doctor, what waits: that requests, groups, places and their index agree, and that whoever could go on is on its way.
--- Reads: session:ID:requests, group:HASH, group:HASH:requests, waiters:LIMIT, places, undrained.
+-- doctor, what waits: that requests, groups, places and their index agree, and that whoever could go on is on its
+-- way. Reads: session:ID:requests, group:HASH, group:HASH:requests, waiters:LIMIT, places, undrained.
 
 local function examine_requests(id, cursor)
   local next_cursor, found = page_of('HSCAN', requests_key(id), cursor)
@@ -46,8 +46,8 @@ local function examine_group(hash)
   return '0'
 end
 
--- Breaks the invariant of admission: the first group of a place either cannot go on, or its place is in `undrained`. It
--- cannot while this limit keeps it, whatever others do: its room would be the sign to try it again.
+-- Breaks the invariant of admission: the first group of a place either cannot go on, or its place is in `undrained`.
+-- It cannot while this limit keeps it, whatever others do: its room would be the sign to try it again.
 local function is_stalled(place)
   local limit = string.match(place, '^waiters:(.*)$')
   if not limit or meta.grace > 0 or call('ZSCORE', key('undrained'), place) then

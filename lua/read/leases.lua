@@ -1,7 +1,7 @@
 -- leases, requests, holders: who holds and who waits, as stored lines.
 -- Questions: leases { todo: list of { session, cursor } } -> { rows: { id, line }, left }; requests, the same ->
--- { rows: { id, line, aside }, places (by group), reserving, left }; holders { limit, offset } -> { rows, sessions, next }.
--- Reads: session:ID:leases, session:ID:requests, session:ID:aside, slots:LIMIT, group:HASH.
+-- { rows: { id, line, aside }, places (by group), reserving, left }; holders { limit, offset } -> { rows, sessions,
+-- next }. Reads: session:ID:leases, session:ID:requests, session:ID:aside, slots:LIMIT, group:HASH.
 
 local function rows_of(rows, name, id, cursor, more)
   local next_cursor, found = page_of('HSCAN', name, cursor)

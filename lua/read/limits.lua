@@ -1,6 +1,7 @@
 -- limits: which names there are, and each with capacity, usage and who waits.
 -- Questions: names { limits, places, sessions (cursors), left } -> { names, limits, places, sessions, left };
--- limits { names (up to 200) } -> { rows, left }. Reads: limits, limits:info, places, slots:LIMIT, waiters:LIMIT, group:HASH.
+-- limits { names (up to 200) } -> { rows, left }. Reads: limits, limits:info, places, slots:LIMIT, waiters:LIMIT,
+-- group:HASH.
 
 local MOST_GROUPS = 100 -- looked at for one limit; `more` says that there are others
 local MOST_BANDS = 16 -- priorities of one group looked at for its oldest request

@@ -1,7 +1,7 @@
 -- why: what a request waits for, limit by limit; or what a lease holds.
 -- Question: why { id: SESSION/N } -> { state: held | waiting | aside, line, place, order, limits, session } | {}.
--- limits: list of { limit, slots, capacity, used, state: free | heavy | paused | full | reserved | line, before, holders }.
--- Reads: session:ID:leases, session:ID:requests, session:ID:aside, group:HASH, slots:LIMIT, waiters:LIMIT.
+-- limits: list of { limit, slots, capacity, used, state: free | heavy | paused | full | reserved | line, before,
+-- holders }. Reads: session:ID:leases, session:ID:requests, session:ID:aside, group:HASH, slots:LIMIT, waiters:LIMIT.
 
 local MOST_HOLDERS, MOST_EXPLAINED = 10, 64
 

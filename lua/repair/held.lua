@@ -1,5 +1,5 @@
--- repair, what is held: sessions, slots, timers, hosts. Lease records are the truth; no slot of a living lease is freed.
--- Items: session ids; lease ids SESSION/N; { lease, slots: list of { limit, member } }.
+-- repair, what is held: sessions, slots, timers, hosts. Lease records are the truth; no slot of a living lease is
+-- freed. Items: session ids; lease ids SESSION/N; { lease, slots: list of { limit, member } }.
 -- Reads and writes: sessions, session:ID, session:ID:leases, slots:LIMIT, host:KEY, timers.
 
 local function lease_id(value)
@@ -10,8 +10,8 @@ local function lease_id(value)
   return session, n
 end
 
--- A session whose record is gone gets a full T: if it lives it goes on, if not its slots come back in order. Its pids stay
--- unknown: nobody may conclude that they are gone.
+-- A session whose record is gone gets a full T: if it lives it goes on, if not its slots come back in order. Its
+-- pids stay unknown: nobody may conclude that they are gone.
 local function session_rebuild(id)
   local most = 0
   for _, name in ipairs({ leases_key(id), requests_key(id), session_key(id) .. ':aside' }) do
@@ -65,8 +65,8 @@ local function repair_lease(id)
   end
 end
 
--- The slots of a living session whose lease record is gone become a lease again, under a new token: its holder keeps them
--- until its beat no longer lists them. Returns whether it did.
+-- The slots of a living session whose lease record is gone become a lease again, under a new token: its holder keeps
+-- them until its beat no longer lists them. Returns whether it did.
 local function lease_rebuild(session, n, slots)
   local counts, names, since = {}, {}, math.huge
   for _, slot in ipairs(slots) do

@@ -1,5 +1,6 @@
--- repair, limits: capacities and what is known of them, from the audit (read by the caller); stray keys; the audit itself.
--- Items: { limit, capacity, info }; { key, wanted }; names of `broken`. Reads and writes: limits, limits:info, audit, broken.
+-- repair, limits: capacities and what is known of them, from the audit (read by the caller); stray keys; the audit
+-- itself. Items: { limit, capacity, info }; { key, wanted }; names of `broken`. Reads and writes: limits,
+-- limits:info, audit, broken.
 
 local function repair_limit(item)
   local limit = text(item.limit, 'limit', 1024)

@@ -80,7 +80,7 @@ def probe_script() -> Script:
 
 
 def locate(script: Script, message: str) -> str:
-    """Replace line numbers of the composed text in a server's error by file and line: `slots.lua:12`."""
+    """Replace line numbers of the composed text in a server's error by file and line: `prelude/slots.lua:12`."""
 
     def place(found: re.Match[str]) -> str:
         number = int(found[1])
@@ -107,7 +107,8 @@ def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]]
 
     def add(name: str, source: Sequence[str]) -> None:
         text.extend(source)
-        lines.extend((f"{name.rpartition('/')[2]}.lua", number) for number in range(1, len(source) + 1))
+        file = f"{name}.lua" if name in sources else name
+        lines.extend((file, number) for number in range(1, len(source) + 1))
 
     if rarely:
         add("composed", [f"local {', '.join(declared)}"])
