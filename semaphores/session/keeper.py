@@ -162,7 +162,7 @@ class Keeper:
             self._beat_wire = self._connect()
             self._epoch = 0
         session = self.session
-        if not session.begun and not session.ledger.unanswered and not session.returning:
+        if not session.wanted:
             self._due = time.monotonic() + session.deadline.ttl / 6  # nothing to keep alive
             return
         gone = [name for name, pids in session.neighbours.items() if all_gone(pids)]

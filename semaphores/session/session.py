@@ -79,6 +79,11 @@ class Session:
         state = "LIVE" if self.deadline.started and not self.deadline.past() else "LOST" if self.begun else "NEW"
         return f"<Session {self.id} {state}, {len(self.ledger.held)} leases, {self.deadline.left():.1f} s left>"
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the server is to hear of it: it lives, something waits to be sent, or an older one is to end there."""
+        return bool(self.begun or self.returning or self._replaces or self.ledger.unanswered)
+
     def _begin_anew(self, last: int = 0) -> None:
         """Numbers go on, so that what comes late for the old session is never taken for an answer to the new one."""
         self.id = new_session_id()
@@ -218,6 +223,7 @@ class Session:
         ttl = float(str(answer["ttl"]))
         longest = max(LONGEST_UNKNOWN, self.settings.ttl)
         if ttl > longest:
+            self._replaces = None
             self._refuse_all(
                 Refused(
                     f"this namespace has a ttl of {ttl:g} s, more than the {longest:g} s that this client takes for the"
@@ -372,7 +378,7 @@ class Session:
             old.held.clear()
             old.awaited.clear()
             old.unanswered.clear()
-            self._replaces = self.id
+            self._replaces = self.id if self.begun else self._replaces
             self._begin_anew(old.last)
         for holding in held:
             holding.lose(reason)
