@@ -29,7 +29,8 @@ def verdict(folder: Path, capacities: dict[str, int], *, least: int = 1) -> tupl
     assert len(beliefs) >= least, f"only {len(beliefs)} grants ({outcomes_in(folder)}): that tests nothing"
     over = over_admitted(beliefs, capacities)
     assert not over, f"{len(over)} times more believers than slots: {over[:3]}"
-    fell = tokens_that_fell(beliefs)
+    # where a limit has several slots, a grant whose reply comes late may have the lower token: it was granted earlier
+    fell = tokens_that_fell([belief for belief in beliefs if capacities[belief.limit] == 1])
     assert not fell, f"{len(fell)} tokens did not rise: {fell[:3]}"
     return beliefs, outcomes_in(folder)
 

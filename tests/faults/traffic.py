@@ -62,6 +62,8 @@ class Worker:
     def kill(self) -> None:
         """End it as a crash does."""
         self.process.kill()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.wait()
 
     def freeze(self) -> None:
