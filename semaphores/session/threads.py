@@ -27,6 +27,7 @@ PATIENCE = 5.0  # seconds a process that never reached the server tries before i
 PAUSE = 0.05  # seconds between two tries while the server is away
 GLANCE = 0.2  # seconds to wait for replies that only others need
 LAST_CALL = 1.0  # seconds for the last replies when the process ends
+LOADS = 5  # times to load a script that the server forgets again and again
 UNREAD = 32  # replies to handed-over releases that may stay unread
 
 
@@ -336,7 +337,9 @@ def ask_script(wire: Wire, data: bytes, script: Script) -> object:
     """
     wire.send(data)
     reply = wire.receive()
-    if isinstance(reply, ErrorReply) and trouble_of(str(reply)) is Trouble.LOAD:
+    for _ in range(LOADS):
+        if not isinstance(reply, ErrorReply) or trouble_of(str(reply)) is not Trouble.LOAD:
+            break
         wire.ask(b"SCRIPT", b"LOAD", script.text)
         wire.send(data)
         reply = wire.receive()
