@@ -28,7 +28,9 @@ class Body(Protocol):
     def watch(self) -> None:
         """Have the body cancelled when a lease it rests on is lost. Called when it is entered, by its own task."""
 
-    async def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+    async def leave(
+        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
         """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
 
 
@@ -62,12 +64,14 @@ class LoopBody:
             self._cancelled = True
             self._task.cancel("its lease was lost")
 
-    async def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+    async def leave(
+        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
         """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
         self._left = True
         _unwatch(self.stake, self._lost)
         task = self._task
-        if task is not asyncio.current_task():
+        if task is not left_by:
             raise UsageError(ELSEWHERE)
         if not self._cancelled or task is None:
             return False
@@ -98,7 +102,9 @@ class TrioBody:
     def _lost(self) -> None:
         self._soon(self._scope.cancel)
 
-    async def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+    async def leave(
+        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
         """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
         _unwatch(self.stake, self._lost)
         try:

@@ -21,6 +21,9 @@ from semaphores.wording import readable
 __all__ = ["AsyncLease", "Lease", "Loan", "Stake", "chain"]
 
 
+_books = Lock()  # for single steps in the books of any stake, never while something is awaited
+
+
 class Loan:
     """Slots asked of an enclosing lease, of one limit. `outcome` is there when they are lent."""
 
@@ -41,11 +44,10 @@ class Stake:
         self.session = connections.session
         self.holding = holding  # None: everything is borrowed
         self.loans = loans
-        self.slots: dict[str, int] = {**own, **{loan.limit: loan.count for loan in loans}}
+        self.slots: Mapping[str, int] = {**own, **{loan.limit: loan.count for loan in loans}} if loans else own
         self.left = False  # by its holder
-        self._free = dict(self.slots)
+        self._free: dict[str, int] | None = None  # made with the first loan: most stakes never lend
         self._borrowers = 0
-        self._lock = Lock()
         self._line: deque[Loan] = deque()
 
     @property
@@ -77,30 +79,33 @@ class Stake:
                 f"{readable(loan.limit)}: {loan.count} slots asked for inside a lease that has"
                 f" {self.slots[loan.limit]}; take them all in the outer one"
             )
-        with self._lock:
+        with _books:
+            if self._free is None:
+                self._free = dict(self.slots)
             if not self._line and self._free[loan.limit] >= loan.count:
-                self._give(loan)
+                self._give(self._free, loan)
             else:
                 self._line.append(loan)
 
-    def _give(self, loan: Loan) -> None:
-        self._free[loan.limit] -= loan.count
+    def _give(self, free: dict[str, int], loan: Loan) -> None:
+        free[loan.limit] -= loan.count
         self._borrowers += 1
         loan.outcome = loan
 
     def take_back(self, loan: Loan) -> list[Release]:
         """Take slots back, or a loan out of the line. Returns what is to be released: this was the last to leave."""
         woken = []
-        with self._lock:
+        with _books:
+            free = self._free or {}
             if loan.outcome is None:
                 self._line.remove(loan)
             else:
                 loan.outcome = None
-                self._free[loan.limit] += loan.count
+                free[loan.limit] += loan.count
                 self._borrowers -= 1
-            while self._line and self._free[self._line[0].limit] >= self._line[0].count:
+            while self._line and free[self._line[0].limit] >= self._line[0].count:
                 following = self._line.popleft()
-                self._give(following)
+                self._give(free, following)
                 woken.append(following)
             over = self.left and self._borrowers == 0 and not self._line
         for following in woken:
@@ -109,7 +114,7 @@ class Stake:
 
     def leave(self) -> list[Release]:
         """Note that its holder left. Returns what is to be released, once nobody borrows from it any more."""
-        with self._lock:
+        with _books:
             over = not self.left and self._borrowers == 0 and not self._line
             self.left = True
         return self._given_back() if over else []

@@ -101,14 +101,15 @@ class Acquirer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        inside = self._pop(current_task())
+        task = current_task()
+        inside = self._pop(task)
         stake, driver, body = inside.stake, inside.driver, inside.body
         if driver is None or body is None:  # entered by a thread, left by a task
             raise UsageError(f"{self!r} was entered with `with` and left with `async with`")
         lost = stake.lost_error()
         for command in stake.leave():
             driver.hand_over(command)
-        ours = await body.leave(kind, error, trace)
+        ours = await body.leave(task, kind, error, trace)
         if lost is not None and (ours or kind is None):
             raise lost
 

@@ -46,7 +46,7 @@ end
 
 -- Text that can stand in a stored line as one word.
 local function one_word(value, what)
-  if string.find(text(value, what, 255), ' ', 1, true) or value == '' then
+  if type(value) ~= 'string' or #value > 255 or value == '' or string.find(value, '[%z\n\r ]') then
     refuse(what .. ' must be one word')
   end
   return value

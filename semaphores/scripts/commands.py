@@ -5,8 +5,10 @@ A field that is None is absent on the wire. Numbers that may pass 2^53 travel as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import msgpack
@@ -147,16 +149,33 @@ Command = Begin | End | Acquire | Release | Cancel | Beat | Reassert | ChangeLim
 
 def encode(command: Command, n: int) -> bytes:
     """Return a command as the server reads it: a map of words, without what is absent."""
-    if type(command) is Release:  # the two that a pair consists of, without a loop
-        return packed({"op": "release", "n": n, "lease": command.lease, "token": command.token})
-    if type(command) is Acquire and command.order is None and command.try_ is None and command.priority is None:
-        return packed({"op": "acquire", "n": n, "needs": command.needs, "holder": command.holder})
+    if n <= MOST_SHORT:  # the two that a pair consists of are packed ahead; only numbers are added
+        if type(command) is Release and command.lease <= MOST_SHORT and len(command.token) < 32:
+            token = command.token.encode()
+            return b"%b%b\xa5token%c%b\xa1n\xce%b" % (
+                _RELEASE,
+                _short(command.lease),
+                0xA0 + len(token),
+                token,
+                _short(n),
+            )
+        if type(command) is Acquire and command.order is None and command.try_ is None and command.priority is None:
+            return _acquire_packed(command.needs, command.holder) + _short(n)
     fields: dict[str, object] = {"op": command.op, "n": n}
     for name in command.__slots__:
         value = getattr(command, name)
         if value is not None and value != () and value != []:
             fields[name.rstrip("_")] = value
-    return packed(fields)
+    packed: bytes = msgpack.packb(fields)
+    return packed
 
 
-packed: Callable[[Mapping[str, object]], bytes] = msgpack.packb
+MOST_SHORT = 2**32 - 1  # as a 32-bit number of msgpack; beyond it, commands are packed the long way
+_short = struct.Struct(">I").pack
+_RELEASE = b"\x84\xa2op\xa7release\xa5lease\xce"
+
+
+@lru_cache(maxsize=4096)
+def _acquire_packed(needs: str, holder: str) -> bytes:
+    fields: bytes = msgpack.packb({"op": "acquire", "needs": needs, "holder": holder})
+    return b"\x84" + fields[1:] + b"\xa1n\xce"  # a map of one more

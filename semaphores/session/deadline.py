@@ -82,4 +82,5 @@ class Deadline:
 
     def past(self) -> bool:
         """Return whether D is over. Before the first acknowledged call there is no D to be past."""
-        return self._acknowledged is not None and self._now() >= self.at()
+        acknowledged = self._acknowledged
+        return acknowledged is not None and self._now() >= acknowledged + self.ttl - self._margin

@@ -33,7 +33,7 @@ __all__ = ["LoopPort"]
 
 IN_FLIGHT = 2  # calls
 CONNECT = 2.0  # seconds at most for connecting
-CALL_SIZE = 64  # commands in a call while others are in flight; measured best between 50 and 100
+CALL_SIZE = 50  # commands in a call while others are in flight; measured best between 50 and 100
 
 
 class _Replies(asyncio.Protocol):

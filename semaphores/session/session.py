@@ -252,13 +252,13 @@ class Session:
     def grant(self, n: int, token: str) -> None:
         """Hand slots to the request that awaits them; give them back when nobody does, or too late."""
         with self._state:
-            self._grant(n, token)
+            if self.deadline.past():
+                self.over("its deadline passed before a grant arrived")
+            else:
+                self._grant(n, token)
 
     def _grant(self, n: int, token: str) -> None:
         if n in self.ledger.held:
-            return
-        if self.deadline.past():
-            self.over("its deadline passed before a grant arrived")
             return
         request = self.ledger.granted(n, token, time.time())
         if request is None:
