@@ -43,9 +43,8 @@ def over_admitted(beliefs: Iterable[Belief], capacities: Mapping[str, int]) -> l
         if used > capacities[belief.limit]:
             overlap = min(one.end for one in now) - moment
             who = ", ".join(f"{one.holder} (token {one.token})" for one in now)
-            found.append(
-                f"{belief.limit}: {used} of {capacities[belief.limit]} at {moment:.3f} for {overlap * 1000:.1f} ms: {who}"
-            )
+            much = f"{used} of {capacities[belief.limit]}"
+            found.append(f"{belief.limit}: {much} at {moment:.3f} for {overlap * 1000:.1f} ms: {who}")
     return found
 
 

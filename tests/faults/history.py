@@ -1,7 +1,7 @@
 """History: what holders wrote down while they worked, read back as beliefs.
 
-A file per process, appended with one write a line, so that a SIGKILL loses nothing: `granted ID LIMIT SLOTS TOKEN TIME`,
-`believes ID TIME` each time that `guard()` passed, `left ID TIME` just before the release was handed over.
+A file per process, appended with one write a line, so that a SIGKILL loses nothing:
+`granted ID LIMIT SLOTS TOKEN TIME`, `believes ID TIME` each time that the lease was not lost, `outcome WORD TIME`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 __all__ = ["Proxy"]
 
@@ -53,7 +54,7 @@ class Proxy:
         """The address of the server behind this proxy."""
         return f"redis://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -93,7 +94,11 @@ class Proxy:
         if self.refuse:
             client.close()
             return
-        server = socket.create_connection(("127.0.0.1", self._target))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:  # there is no server just now
+            client.close()
+            return
         for one in (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._ways += [_Way(client, server, True), _Way(server, client, False)]

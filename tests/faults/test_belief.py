@@ -61,7 +61,7 @@ def _cut_off(tmp_path: Path, bug: str | None) -> list[str]:
         with working(holder, bug=bug) as (frozen,):
             wait_until("the holder holds", lambda: read_beliefs(tmp_path))
             with working(waiter):
-                wait_until("somebody waits", lambda: client.requests())
+                wait_until("somebody waits", client.requests)
                 proxy.delay_replies = 0.12
                 time.sleep(0.5)
                 frozen.freeze()
@@ -115,9 +115,8 @@ from tests.faults.planted import plant
 plant()
 import semaphores
 from semaphores.scripts.call import read_reply
-from semaphores.scripts.compose import call_script
 from semaphores.session.ledger import Awaiting
-from semaphores.session.threads import ask_script
+from semaphores.session.threads import ask_script, call_script
 from semaphores.transport.wire import Wire
 with semaphores.connect(sys.argv[1], namespace="n", ttl=2, init=True) as client:
     session, endpoint = client.connections.session, client.connections.endpoint

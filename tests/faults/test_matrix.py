@@ -21,7 +21,7 @@ from semaphores.session.session import Session, Settings
 from semaphores.session.threads import ask_script
 from semaphores.transport.wire import Wire
 from tests.faults.proxy import Proxy
-from tests.faults.traffic import client_of, python, wait_until
+from tests.faults.traffic import another, client_of, python, wait_until
 from tests.servers import Server, start_server
 
 T = 1.0
@@ -31,14 +31,6 @@ T = 1.0
 def client(server: Server, namespace: str) -> Iterator[Client]:
     with client_of(server.url, namespace, 2.0, db=1, api=2) as made:
         yield made
-
-
-def same(client: Client) -> Client:
-    """Another session of the namespace."""
-    connections = client.connections
-    return semaphores.connect(
-        str(connections.endpoint), namespace=connections.namespace, ttl=connections.settings.ttl
-    )
 
 
 ASKS = """
@@ -112,7 +104,7 @@ def test_an_acquire_delivered_after_its_caller_gave_up_leaves_nothing(server: Se
 
 def test_a_half_open_waiter_swallows_nothing(server: Server, namespace: str) -> None:
     """Row 25: the pushes of a waiter that vanished go nowhere; whoever waits behind it is served within its T."""
-    code = ASKS.replace('namespace="n"', 'namespace=sys.argv[2]')
+    code = ASKS.replace('namespace="n"', "namespace=sys.argv[2]")
     with Proxy(server.port) as proxy, client_of(server.url, namespace, T, db=1) as client:
         with python(code, proxy.url, namespace) as process:
             assert process.stdin is not None
@@ -121,12 +113,12 @@ def test_a_half_open_waiter_swallows_nothing(server: Server, namespace: str) -> 
             with client.pool("db"):
                 process.stdin.write("\n")
                 process.stdin.flush()
-                wait_until("it waits", lambda: client.requests())
+                wait_until("it waits", client.requests)
                 time.sleep(0.3)
                 proxy.hole()
                 process.kill()
                 process.wait()
-            with same(client) as behind:
+            with another(client) as behind:
                 started = time.monotonic()
                 with behind.pool("db", timeout=5):
                     took = time.monotonic() - started
@@ -137,7 +129,7 @@ def test_late_foreign_and_double_releases_change_nothing(client: Client) -> None
     """Row 15."""
     with client.pool("db") as first:
         first.release()
-        with same(client) as other, other.pool("db") as theirs:
+        with another(client) as other, other.pool("db") as theirs:
             first.release()
             command = Release(int(theirs.id.partition("/")[2]), str(first.token))
             client.connections.threads().post(command)
@@ -196,14 +188,14 @@ def _keys(server: Server, namespace: str) -> list[str]:
 def test_a_key_of_the_wrong_type_is_an_error_that_blocks_nobody_else(server: Server, namespace: str) -> None:
     """Row 43: each key in turn; whatever fails says so, and once the key is gone everything works."""
     with client_of(server.url, namespace, 2.0, db=1, api=5) as client, server.client() as raw:
-        with same(client) as holder, holder.pool("db"), holder.pool("api"):
+        with another(client) as holder, holder.pool("db"), holder.pool("api"):
             waiter = threading.Thread(target=lambda: _wait_once(client))
             waiter.start()
-            wait_until("somebody waits", lambda: client.requests())
+            wait_until("somebody waits", client.requests)
             keys = [key for key in _keys(server, namespace) if not key.endswith(":meta") and "session" not in key]
-            waiter_over = waiter
-        waiter_over.join(10)
+        waiter.join(10)
         assert len(keys) >= 5, keys
+        failed: list[str] = []
         for key in keys:
             raw.delete(key)
             raw.set(key, "not what it should be") if raw.type(key) != "string" else raw.lpush(key, "x")
@@ -213,10 +205,11 @@ def test_a_key_of_the_wrong_type_is_an_error_that_blocks_nobody_else(server: Ser
                 with client.pool("other", timeout=0.3):
                     pass
             except SemaphoresError as error:
-                assert "\n" not in str(error), key
+                failed.append(str(error))
             raw.delete(key)
+        assert not [line for line in failed if "\n" in line], "an error is one line"
         client.limits.set("pool:api", 5)
-        with same(client) as fresh, fresh.pool("api", timeout=3):
+        with another(client) as fresh, fresh.pool("api", timeout=3):
             pass
 
 
@@ -225,7 +218,9 @@ def _wait_once(client: Client) -> None:
         pass
 
 
-NAMES = st.text(max_size=12) | st.sampled_from(["{a}", "a}b{", "a\0b", "a\nb", "🎈" * 20, "x" * 10_000, "*", "%", "a=b", " "])
+NAMES = st.text(max_size=12) | st.sampled_from(
+    ["{a}", "a}b{", "a\0b", "a\nb", "🎈" * 20, "x" * 10_000, "*", "%", "a=b", " "]
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -235,8 +230,7 @@ def test_any_name_is_refused_or_comes_back_as_it_was(server: Server, name: str) 
     with client_of(server.url, "names", 10.0) as client:
         try:
             acquirer = client.pool(name, timeout=2)
-        except InvalidName as error:
-            assert "\n" not in str(error)
+        except InvalidName:
             return
         with acquirer as lease:
             (seen,) = client.leases()
@@ -283,4 +277,4 @@ def free_of(primary: Server) -> int:
 
 def _busy(server: Server) -> None:
     with server.client() as raw:
-        raw.eval("local t = redis.call('TIME') while true do local n = redis.call('TIME') if (n[1]-t[1])*1e6 + n[2]-t[2] > 600000 then return 1 end end", 0)
+        raw.eval("local s = 0 for i = 1, 3e7 do s = s + i % 7 end return 1", 0)  # about a second of nothing

@@ -1,4 +1,4 @@
-"""Traffic under faults: whatever happens to servers, connections and processes, nobody believes too much, and work goes on.
+"""Traffic under faults: whatever happens, nobody believes too much, and work goes on.
 
 Each test runs for a few seconds; the same with more of everything for a minute is marked `faults`.
 """
@@ -38,7 +38,9 @@ def settled(server: Server) -> None:
         wait_until("all is back", lambda: not client.leases() and not client.requests(), 3 * T + 3)
 
 
-def run(server: Server, url: str, folder: Path, fault: Callable[[], object], allowed: set[str], least: int = 50) -> None:
+def run(
+    server: Server, url: str, folder: Path, fault: Callable[[], object], allowed: set[str], least: int = 50
+) -> None:
     """Let the crowd work, do the fault, let it work on, and judge."""
     with client_of(server.url, "n", T, db=1, api=3), working(*crowd(url, folder)):
         wait_until("all work", lambda: grants_after(folder, 0.0) > 20, 20)

@@ -24,7 +24,7 @@ from semaphores.client import Client
 from tests.faults.history import Diary
 from tests.faults.planted import plant
 
-__all__ = ["ROOT", "Traffic", "Worker", "client_of", "python", "wait_until", "working"]
+__all__ = ["ROOT", "Traffic", "Worker", "another", "client_of", "python", "wait_until", "working"]
 
 ROOT = Path(__file__).parents[2]
 STEP = 0.005  # seconds between two looks at a lease
@@ -118,6 +118,12 @@ def client_of(url: str, namespace: str, ttl: float = 2.0, *, init: bool = True, 
         for name, capacity in limits.items():
             client.limits.set(f"pool:{name}", capacity)
         yield client
+
+
+def another(client: Client) -> Client:
+    """Another session of a client's namespace, in this process."""
+    connections = client.connections
+    return semaphores.connect(str(connections.endpoint), namespace=connections.namespace, ttl=connections.settings.ttl)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def test_a_killed_server_with_its_file_comes_back_with_leases_and_waiters(backen
         waiting = threading.Thread(target=lambda: anyio.run(wait, backend=backend))
         with client.pool("db") as lease:
             waiting.start()
-            wait_until("somebody waits", lambda: client.requests())
+            wait_until("somebody waits", client.requests)
             server.kill()
             server.start()
             back = time.monotonic()

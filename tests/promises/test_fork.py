@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from semaphores import Client, LeaseLost
-from tests.faults.traffic import client_of
+from tests.faults.traffic import another, client_of
 from tests.servers import Server
 
 T = 1.0
@@ -79,7 +79,7 @@ def test_a_child_acquires_with_a_session_of_its_own(client: Client) -> None:
 
 
 def test_a_child_that_lives_on_renews_nothing(client: Client) -> None:
-    with pytest.raises(LeaseLost), client.pool("db") as lease:
+    with pytest.raises(LeaseLost), client.pool("db"):
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -91,17 +91,9 @@ def test_a_child_that_lives_on_renews_nothing(client: Client) -> None:
             client.connections._keeper.stop()  # type: ignore[union-attr]
             client.connections._keeper = None
             started = time.monotonic()
-            with client_of_other(client) as other, other.pool("db", timeout=3 * T + 2):
+            with another(client) as other, other.pool("db", timeout=3 * T + 2):
                 took = time.monotonic() - started
         finally:
             os.close(write)
             os.waitpid(pid, 0)
         assert took <= T + 1.0, f"{took:.2f} s: somebody renewed it"
-
-
-def client_of_other(client: Client) -> Client:
-    """Another session of the same namespace."""
-    import semaphores
-
-    connections = client.connections
-    return semaphores.connect(str(connections.endpoint), namespace=connections.namespace, ttl=T)

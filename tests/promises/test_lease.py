@@ -1,10 +1,9 @@
-"""A lease: what it shows, how it ends, how it is lost, and that neither interruption nor misuse leaves anything behind."""
+"""A lease: what it shows, how it ends, how it is lost; neither interruption nor misuse leaves anything behind."""
 
 from __future__ import annotations
 
 import asyncio
 import pickle
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,9 +13,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from semaphores import AcquireTimeout, Client, LeaseLost, SemaphoresError, TooHeavy, UsageError
+from semaphores import AcquireTimeout, Client, TooHeavy, UsageError
 from tests.faults.proxy import Proxy
-from tests.faults.traffic import client_of, wait_until
+from tests.faults.traffic import another, client_of, wait_until
 from tests.servers import Server
 
 BACKENDS = ["asyncio", "trio"]
@@ -57,20 +56,12 @@ def test_an_async_lease_released_by_hand_is_back_when_release_returns(client: Cl
 
 
 def test_release_waits_and_a_second_release_does_nothing(client: Client) -> None:
-    with client.pool("api") as one, client_of_same(client) as other, other.pool("api") as theirs:
+    with client.pool("api") as one, another(client) as other, other.pool("api") as theirs:
         one.release()
         assert [lease.id for lease in client.leases()] == [theirs.id]
         one.release()
         assert [lease.id for lease in client.leases()] == [theirs.id], "a late release took another's slot"
     nothing_left(client)
-
-
-def client_of_same(client: Client) -> Client:
-    """Another session of the same namespace."""
-    import semaphores
-
-    connections = client.connections
-    return semaphores.connect(str(connections.endpoint), namespace=connections.namespace, ttl=connections.settings.ttl)
 
 
 def test_pickling_a_lease_is_a_type_error_that_says_what_to_do(server: Server, namespace: str) -> None:
@@ -165,7 +156,7 @@ def test_an_async_with_left_by_another_task_is_released_and_said(client: Client,
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_cancelling_a_waiting_acquire_leaves_nothing_behind(client: Client, backend: str) -> None:
     async def main() -> None:
-        with client_of_same(client) as other:
+        with another(client) as other:
             async with other.pool("db"):
                 with anyio.move_on_after(0.1) as scope:
                     async with client.pool("db"):
@@ -219,14 +210,14 @@ def test_cancelling_during_release_still_releases(server: Server, namespace: str
 
 
 def test_a_thread_that_times_out_leaves_nothing_behind(client: Client) -> None:
-    with client_of_same(client) as other, other.pool("db"):
+    with another(client) as other, other.pool("db"):
         with pytest.raises(AcquireTimeout):
             client.pool("db", timeout=0.05).__enter__()
         assert client.requests() == ()
 
 
 def test_a_timeout_names_limit_usage_capacity_holders_and_position(client: Client) -> None:
-    with client_of_same(client) as other, other.pool("db") as lease:
+    with another(client) as other, other.pool("db") as lease:
         with pytest.raises(AcquireTimeout) as caught:
             client.pool("db", timeout=0.05).__enter__()
         error = caught.value
@@ -242,87 +233,3 @@ def test_a_timeout_names_limit_usage_capacity_holders_and_position(client: Clien
 def test_too_heavy_a_request_fails_on_arrival(client: Client) -> None:
     with pytest.raises(TooHeavy):
         client.pool("api", slots=3).__enter__()
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_lost_lease_cancels_the_async_body_and_surfaces_as_lease_lost(client: Client, backend: str) -> None:
-    async def main() -> float:
-        started = 0.0
-        with pytest.raises(LeaseLost, match="by force|does not know"):
-            async with client.pool("db") as lease:
-                client.release(lease.id, now=True)
-                started = time.monotonic()
-                await anyio.sleep(10)
-        assert not anyio.get_current_task().name.startswith("cancelled")
-        await anyio.lowlevel.checkpoint()  # the task itself is not cancelled
-        return time.monotonic() - started
-
-    assert anyio.run(main, backend=backend) < 1.0
-
-
-def test_a_lost_lease_shows_in_guard_and_at_the_exit_of_a_sync_body(client: Client) -> None:
-    with pytest.raises(LeaseLost, match="by force|does not know"), client.pool("db") as lease:
-        client.release(lease.id, now=True)
-        wait_until("the loss is known", lambda: lease.lost, 1.0)
-        with pytest.raises(LeaseLost):
-            lease.guard()
-        assert lease.remaining == 0.0
-
-
-def test_an_error_of_the_body_is_not_hidden_by_the_loss(client: Client) -> None:
-    with pytest.raises(KeyError), client.pool("db") as lease:
-        client.release(lease.id, now=True)
-        wait_until("the loss is known", lambda: lease.lost, 1.0)
-        raise KeyError("body")
-
-
-def test_a_revoked_lease_is_free_as_soon_as_its_holder_was_told(client: Client) -> None:
-    with client_of_same(client) as holder, pytest.raises(LeaseLost), holder.pool("db") as lease:
-        assert client.release(lease.id) is False, "the holder is told first"
-        with client.pool("db", timeout=1.5) as mine:
-            assert lease.lost, "granted while the holder did not know"
-            assert mine.token > lease.token
-
-
-def test_a_revoked_lease_of_a_silent_holder_is_free_after_its_ttl(server: Server, namespace: str) -> None:
-    with Proxy(server.port) as proxy, client_of(server.url, namespace, T, db=1) as client:
-        with client_of(proxy.url, namespace, T, init=False) as holder:
-            with pytest.raises(LeaseLost), holder.pool("db") as lease:
-                proxy.hole()
-                started = time.monotonic()
-                client.release(lease.id)
-                with client.pool("db", timeout=5):
-                    took = time.monotonic() - started
-                    assert lease.lost
-            proxy.cut()
-            proxy.hole(False)
-    assert took <= T + 1.0, f"{took:.2f} s"
-
-
-def test_release_now_frees_the_slot_at_once(client: Client) -> None:
-    with client_of_same(client) as holder, pytest.raises(LeaseLost), holder.pool("db") as lease:
-        assert client.release(lease.id, now=True) is True
-        with client.pool("db", blocking=False):
-            pass
-        wait_until("the holder knows", lambda: lease.lost, 1.0)
-
-
-def test_a_closed_client_fails_what_still_waits(client: Client) -> None:
-    errors: list[SemaphoresError] = []
-    other = client_of_same(client)
-
-    def wait() -> None:
-        try:
-            with other.pool("db"):
-                pass
-        except SemaphoresError as error:
-            errors.append(error)
-
-    with client.pool("db"):
-        thread = threading.Thread(target=wait)
-        thread.start()
-        wait_until("it waits", lambda: client.requests())
-        other.close()
-        thread.join(5)
-        assert not thread.is_alive()
-    assert len(errors) == 1

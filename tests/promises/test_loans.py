@@ -229,7 +229,7 @@ def test_a_loan_that_comes_after_the_lease_was_lost_raises_lease_lost(client: Cl
         except LeaseLost as error:
             errors.append(error)
 
-    with pytest.raises(LeaseLost), client.pool("db") as outer:  # noqa: PT012 (the exit is what raises)
+    with pytest.raises(LeaseLost), client.pool("db") as outer:
         thread = threading.Thread(target=copy_context().run, args=(first,))
         thread.start()
         assert inside.wait(5)

@@ -13,7 +13,7 @@ import pytest
 import semaphores
 from semaphores import Client, LeaseLost
 from tests.faults.proxy import Proxy
-from tests.faults.traffic import client_of, python, wait_until
+from tests.faults.traffic import another, client_of, python, wait_until
 from tests.servers import Server, start_server
 
 T = 1.0
@@ -25,12 +25,6 @@ BACKENDS = ["asyncio", "trio"]
 def client(server: Server, namespace: str) -> Iterator[Client]:
     with client_of(server.url, namespace, T, db=1) as made:
         yield made
-
-
-def same(client: Client) -> Client:
-    """Another session of the namespace."""
-    connections = client.connections
-    return semaphores.connect(str(connections.endpoint), namespace=connections.namespace, ttl=T)
 
 
 def step_server_clock(server: Server, namespace: str, microseconds: int) -> None:
@@ -85,7 +79,7 @@ def test_a_blocked_event_loop_keeps_its_leases(client: Client, backend: str) -> 
         async with client.pool("db") as lease:
             time.sleep(3 * T)  # noqa: ASYNC251 (that is the fault)
             lease.guard()
-        with same(client) as other:
+        with another(client) as other:
             async with other.pool("db", timeout=2):
                 pass
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from semaphores import AcquireTimeout, Client
-from tests.faults.traffic import client_of, python, wait_until
+from tests.faults.traffic import another, client_of, python, wait_until
 from tests.servers import Server
 
 BACKENDS = ["asyncio", "trio"]
@@ -67,7 +67,7 @@ def test_a_waiter_in_another_process_is_granted_by_a_push(
         for _ in range(5):
             with client.pool("db"):
                 tell()
-                wait_until("it waits", lambda: client.requests())
+                wait_until("it waits", client.requests)
                 wait_until("it listens", lambda: _listeners(server, namespace))
             released = time.monotonic()
             took.append(float(process.stdout.readline().split()[1]) - released)
@@ -113,7 +113,7 @@ def test_a_changed_limit_lets_waiters_go_on_at_once(client: Client) -> None:
     with client.pool("db"):
         thread = threading.Thread(target=wait)
         thread.start()
-        wait_until("it waits", lambda: client.requests())
+        wait_until("it waits", client.requests)
         client.limits.set("pool:db", 2)
         assert granted.wait(1.0)
     thread.join(10)
@@ -122,7 +122,7 @@ def test_a_changed_limit_lets_waiters_go_on_at_once(client: Client) -> None:
 def test_a_lowered_limit_stops_nobody_and_grants_nothing_until_below_it(client: Client) -> None:
     """Row 54."""
     client.limits.set("pool:db", 3)
-    with client_of_same(client) as other:
+    with another(client) as other:
         leases = [other.pool("db") for _ in range(3)]
         entered = [one.__enter__() for one in leases]
         client.limits.set("pool:db", 1)
@@ -136,14 +136,6 @@ def test_a_lowered_limit_stops_nobody_and_grants_nothing_until_below_it(client: 
             pass
         for one in leases:
             one.__exit__(None, None, None)
-
-
-def client_of_same(client: Client) -> Client:
-    """Another session of the same namespace."""
-    import semaphores
-
-    connections = client.connections
-    return semaphores.connect(str(connections.endpoint), namespace=connections.namespace)
 
 
 def _commands(raw: redis.Redis) -> int:
@@ -213,7 +205,7 @@ def test_a_thousand_idle_waiters_cost_a_call_a_second() -> None:
                 group.cancel_scope.cancel()
             return calls
 
-        with client_of_same(client) as holder, holder.pool("db"):
+        with another(client) as holder, holder.pool("db"):
             calls = anyio.run(main)
         wait_until("nobody waits", lambda: not client.requests())
     assert calls <= 3 * span, f"{calls} calls in {span} s, the holder's beats included"
