@@ -72,6 +72,8 @@ def _started(pid: int) -> str | None:
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    if len(fields) < 20:
+        raise OSError(f"/proc/{pid}/stat cannot be read")  # not certain, and no reason for a thread to end
     return None if fields[0] in "ZX" else fields[19]
 
 
