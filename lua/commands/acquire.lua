@@ -30,7 +30,7 @@ local function unlimited_pool(needs)
 end
 
 local function acquire(n, command)
-  if not is_new(n) or me.answers ~= '' then
+  if not is_new(n) then
     rare_parts()
     local before = acquired_before(n)
     if before then
@@ -40,16 +40,16 @@ local function acquire(n, command)
   local words = text(command.needs, 'needs', LONGEST_NEEDS)
   local holder = one_word(command.holder, 'holder')
   local needs = needs_parse(words)
-  local score = order_of(command)
+  local score = (command.order or command.priority) and order_of(command)
   if waiting or in_grace() or not has_room(needs) then
     rare_parts()
-    local answer = not_granted(n, command, words, needs, score, holder)
+    local answer = not_granted(n, command, words, needs, score or order_of(command), holder)
     if answer then
       return answer
     end
   end
   lease_prepare(me.id, needs)
   local token = next_token()
-  lease_grant(me.id, n, words, needs, token, holder, digits(math.floor(now / 1000)))
+  lease_grant(me.id, n, words, needs, token, holder, now_ms)
   return { answer = 'granted', token = token, unlimited = unlimited_pool(needs) }
 end

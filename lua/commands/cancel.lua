@@ -20,6 +20,7 @@ local function cancel(command, lines)
   else
     call('HDEL', session_key(me.id) .. ':aside', digits(request))
   end
+  me.highest = math.max(me.highest, request) -- the request may come yet: it is not new then
   answer_keep(request, 'over')
   return answer
 end

@@ -6,7 +6,7 @@ local RELEASED, GONE = { answer = 'released' }, { answer = 'gone' }
 local function release(command, lines)
   local lease = whole(command.lease, 'lease', 1, LARGEST)
   local line = lease_line(lines, lease)
-  if not line or word(line, 'token') ~= command.token then
+  if not line or string.match(line, ' token=(%d+)') ~= command.token then
     return GONE
   end
   lease_end(me.id, lease, line, place_mark)

@@ -3,9 +3,6 @@
 
 -- The answer to an id that was seen before, or nil if it was not. A cancel may have come first.
 local function acquired_before(n)
-  if n > me.highest then
-    return answer_kept(n) and { answer = 'over' }
-  end
   local held = call('HGET', leases_key(me.id), digits(n))
   if held then
     return { answer = 'granted', token = word(held, 'token') }

@@ -63,7 +63,7 @@ local function request_grant(session, n, line, words, needs)
     call('HSET', session_key(session), 'aside', 1)
     return false
   end
-  lease_grant(session, n, words, needs, token, word(line, 'holder'), digits(math.floor(now / 1000)))
+  lease_grant(session, n, words, needs, token, word(line, 'holder'), now_ms)
   return true
 end
 

@@ -10,6 +10,7 @@ local FIELDS = {
 local IS_TEXT = { server = true, reserving = true }
 local meta, meta_changed = {}, {}
 local now -- the server's wall clock, whole µs, read once
+local now_ms -- the same in ms, as text: when a lease was granted
 local never_ends = LARGEST
 
 local function meta_set(field, value)
@@ -24,6 +25,7 @@ end
 local function clock_start(header)
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
+  now_ms = digits(math.floor(now / 1000))
   local stored = call('HMGET', KEYS[1], unpack(FIELDS))
   if not stored[1] then
     rare_parts()

@@ -29,5 +29,5 @@ end
 
 -- The answer that was kept for an id, or nil.
 local function answer_kept(n)
-  return string.match('\n' .. me.answers, '\n' .. digits(n) .. ' ([^\n]*)\n')
+  return string.match('\n' .. answers_text(), '\n' .. digits(n) .. ' ([^\n]*)\n')
 end

@@ -19,8 +19,16 @@ local function session_load(id)
   alive[id] = true
   return {
     id = id, mark = tonumber(stored[2]) or 0, highest = tonumber(stored[3]) or 0,
-    answers = stored[4] or '', aside = stored[5], indexed = tonumber(stored[6]) or 0, seen = 0,
+    answers = stored[4] or '', fresh = {}, aside = stored[5], indexed = tonumber(stored[6]) or 0, seen = 0,
   }
+end
+
+local function answers_text()
+  if #me.fresh > 0 then
+    me.answers = me.answers .. table.concat(me.fresh)
+    me.fresh = {}
+  end
+  return me.answers
 end
 
 -- Renews the calling session in the same script that answered it, and keeps what must outlive this call.
@@ -33,7 +41,7 @@ local function session_write()
   end
   if me.answers_changed then
     fields[#fields + 1] = 'answers'
-    fields[#fields + 1] = me.answers
+    fields[#fields + 1] = answers_text()
   end
   if me.aside_over then
     fields[#fields + 1] = 'aside'
@@ -58,7 +66,7 @@ end
 -- by itself is not kept.
 local function answer_keep(n, answer)
   if n >= me.mark then
-    me.answers = me.answers .. digits(n) .. ' ' .. answer .. '\n'
+    me.fresh[#me.fresh + 1] = digits(n) .. ' ' .. answer .. '\n'
     me.answers_changed = true
   end
 end

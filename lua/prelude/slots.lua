@@ -50,7 +50,7 @@ local function lease_prove(session)
 end
 
 local function lease_needs(line)
-  return needs_parse(string.match(line, '^(.-) token='))
+  return needs_parse(string.sub(line, 1, string.find(line, ' token=', 1, true) - 1))
 end
 
 -- Reads whatever lease_grant will change; call it before anything is gathered or published.

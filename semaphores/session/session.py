@@ -50,6 +50,7 @@ class Sent:
     items: Sequence[Pending]
     begin: bool
     commands: Sequence[Command] = ()  # beats and the like, in front of the items, without N
+    told: int = 0  # how many different needs the session held when it asked for the capacities of their limits
 
 
 class Session:
@@ -158,7 +159,9 @@ class Session:
         with self._state:  # the session must not become another one between its windows and its id
             self.check()
             mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
-            return self.call(items, server, beats, mark=mark)
+            sent = self.call(items, server, beats, mark=mark)
+            sent.told = len(self._told)
+            return sent
 
     # what a reply changes
 
@@ -188,7 +191,7 @@ class Session:
         self.deadline.renew(sent.at)
         for command, answer in zip(sent.commands, answers, strict=False):
             if isinstance(command, Beat):
-                self._compared(answer, reply.grace is not None)
+                self._compared(answer, reply.grace is not None, sent.told)
         answers = answers[len(sent.commands) :] if sent.commands else answers
         self.ledger.answered(sent.items)
         for item, answer in zip(sent.items, answers, strict=True):
@@ -325,7 +328,7 @@ class Session:
         self.ledger.enter(command).sent = None
         self.on_trouble()
 
-    def _compared(self, answer: Answer, grace: bool) -> None:
+    def _compared(self, answer: Answer, grace: bool, told: int) -> None:
         if answer["answer"] != "beat":
             return
         for granted in _maps(answer.get("granted")):
@@ -333,7 +336,8 @@ class Session:
         for revoked in _maps(answer.get("revoked")):
             self.revoke(int(str(revoked["n"])), str(revoked["by"]))
         self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
-        self.config = int(str(answer["config"]))
+        if told == len(self._told):  # else something was granted meanwhile whose limits the answer does not tell
+            self.config = int(str(answer["config"]))
         self._newest = max(self._newest, self.config)
         for name, told in _map(answer.get("limits")).items():
             self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(told).items()}}
