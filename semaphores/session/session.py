@@ -339,8 +339,8 @@ class Session:
         if told == len(self._told):  # else something was granted meanwhile whose limits the answer does not tell
             self.config = int(str(answer["config"]))
         self._newest = max(self._newest, self.config)
-        for name, told in _map(answer.get("limits")).items():
-            self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(told).items()}}
+        for name, limit in _map(answer.get("limits")).items():
+            self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(limit).items()}}
         again = [int(str(n)) for n in _list(answer.get("reassert"))]
         if again:
             self._reassert(again)
