@@ -278,3 +278,17 @@ def free_of(primary: Server) -> int:
 def _busy(server: Server) -> None:
     with server.client() as raw:
         raw.eval("local s = 0 for i = 1, 3e7 do s = s + i % 7 end return 1", 0)  # about a second of nothing
+
+
+def test_a_terminated_exec_gives_its_slot_back_within_two_seconds(server: Server, namespace: str) -> None:
+    """Row 12."""
+    arguments = ["--url", server.url, "--namespace", namespace, "exec", "--pool", "db", "--", "sleep", "60"]
+    code = "import sys; from semaphores.cli import main; sys.argv = ['semaphores', *sys.argv[1:]]; main()"
+    with client_of(server.url, namespace, 10.0, db=1) as client, python(code, *arguments) as process:
+        wait_until("it holds", client.leases, 20.0)
+        process.terminate()
+        started = time.monotonic()
+        with client.pool("db", timeout=9):
+            took = time.monotonic() - started
+        process.wait(10)
+    assert took <= 2.0, f"{took:.2f} s"
