@@ -205,7 +205,7 @@ def test_a_namespace_keeps_its_t_and_a_client_adopts_it_or_is_refused() -> None:
             for _ in range(2):
                 with pytest.raises(Refused, match=r"SEMAPHORES_TTL=30"):
                     client.pool("db", timeout=3).__enter__()
-            wait_until("the refused client holds nothing", lambda: not long.leases(), 2.0)
+            wait_until("the refused client holds nothing", lambda: not long.leases(), 5.0)
         with other(server, "long", 30.0) as client, client.pool("db", timeout=3) as lease:
             assert lease.remaining > 20
 
