@@ -60,7 +60,7 @@ class LoopBody:
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if not self._left and self._task is not None:
+        if not self._left and not self._cancelled and self._task is not None:  # once, though it rests on several leases
             self._cancelled = True
             self._task.cancel("its lease was lost")
 
@@ -78,8 +78,11 @@ class LoopBody:
         ours = task.uncancel() <= self._pending
         if kind is asyncio.CancelledError:
             return ours
-        with suppress(asyncio.CancelledError):  # the body ended by itself before it was told
-            await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)  # the body ended by itself before it was told
+        except asyncio.CancelledError:
+            if task.cancelling() > self._pending:  # not ours alone
+                raise
         return False
 
 

@@ -59,6 +59,7 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.deadline = Deadline(settings.ttl, settings.clock)
+        self._adopted = False  # whether the namespace's T is known
         self.epoch = 0
         self.clock = 0
         self.config = 0  # as the last beat told; 0 asks for the limits again
@@ -128,7 +129,7 @@ class Session:
         return build(call_script(), self.settings.prefix, header, commands)
 
     def _header(self, session: str, mark: int, server: str) -> Header:
-        settings, known = self.settings, self.epoch > 0
+        settings, known = self.settings, self.epoch > 0  # an errand may have seen the epoch, though never the T
         return Header(
             session,
             mark,
@@ -136,7 +137,7 @@ class Session:
             self.epoch,
             self.clock,
             self.deadline.ttl,
-            self.deadline.ttl if known else max(LONGEST_UNKNOWN, settings.ttl),
+            self.deadline.ttl if self._adopted else max(LONGEST_UNKNOWN, settings.ttl),
             not self.deadline.past(),
             settings.init and not known,
             settings.calm and not known,
@@ -237,12 +238,16 @@ class Session:
                 self.send_later(End())  # what the same call was granted must not stay for a T that long
             return False
         self.deadline.adopt(ttl)
+        self._adopted = True
         self.begun, self.returning = True, False
         return True
 
     def _lost(self, sent: Sent, reply: Reply) -> bool:
         if sent.begin:
             answer = reply.answers[0] if reply.answers else {}
+            if answer.get("answer") == "failed":  # a broken key: another try would end no better
+                self._refuse_all(error_of(answer))
+                return True
             self._over(str(answer.get("reason", "the server did not begin its session")))
             return True
         if reply.grace is not None and (self.begun or self.returning):
@@ -292,7 +297,8 @@ class Session:
         def deliver(answer: Answer) -> None:
             self._asked(request, pending.n, answer)
 
-        pending = self.ledger.enter_request(request, deliver)
+        with self._state:  # else it might be entered into the books of a session that ends just then, and wait for ever
+            pending = self.ledger.enter_request(request, deliver)
         return pending
 
     def give_up(self, request: Awaiting) -> bool:
