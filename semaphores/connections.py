@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import key_prefix
+from semaphores.scripts.answers import error_of
 from semaphores.scripts.asking import decode_reply, encode_question
 from semaphores.scripts.call import Answer, pack_command, read_reply
 from semaphores.scripts.commands import Command, End
@@ -46,15 +47,15 @@ class Connections:
         self.namespace = namespace
         self.settings = settings
         self.prefix = key_prefix(namespace)
-        self._open()
+        self._open(Session(settings))
         _all.add(self)
 
     def __repr__(self) -> str:
         return f"<Connections to namespace {self.namespace!r} on {self.endpoint.redacted}>"
 
-    def _open(self) -> None:
+    def _open(self, session: Session) -> None:
         self.pid = os.getpid()
-        self.session = Session(self.settings)
+        self.session = session
         self.session.on_unlimited = _warn
         self._threads: ThreadPort | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopPort] = weakref.WeakKeyDictionary()
@@ -116,6 +117,8 @@ class Connections:
                 raise ServerError("the server answered a call with something else than a reply")
             reply = read_reply(packed)
             self.session.saw(reply)  # so that data lost later is noticed, and `init` is believed once only
+            if reply.lost:  # its session did not begin: a right is missing, or a key has the wrong type
+                raise error_of(reply.answers[0]) if reply.answers else ServerError("the server began no session")
             answer: Answer = reply.answers[1]
             return answer
 
@@ -175,14 +178,14 @@ class Connections:
         """Give back all that this process holds here, and close. Within 2 s."""
         if self.pid != os.getpid():
             return
+        self.session.close()  # who still works or waits is told before the server, which gives the slots away
         if self._keeper is not None:
             self._keeper.stop()
             self._keeper = None
         if self._threads is not None:
-            self._threads.close()
+            self._threads.disown()  # whoever writes and reads there for all finds it closed, and that it is over
         if self.session.begun:
             self._end_session()
-        self.session.close()
         for port in list(self._loops.values()):
             if not port.loop.is_closed():
                 port.abandon()
@@ -190,7 +193,7 @@ class Connections:
                 port.drop()
         if self._errands is not None:
             self._errands.close()
-        self._open()
+        self._open(self.session.successor())
 
     def disown(self) -> None:
         """In a forked child: the parent's leases are not ours; close our copies of its sockets first of all."""
@@ -202,7 +205,7 @@ class Connections:
         if self._errands is not None:
             self._errands.close()
         self.session.disown()
-        self._open()
+        self._open(self.session.successor())
 
 
 _all: weakref.WeakSet[Connections] = weakref.WeakSet()

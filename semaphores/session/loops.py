@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from threading import get_ident
 from typing import cast
 
@@ -67,6 +67,7 @@ class LoopPort:
         self._flight: deque[Sent | asyncio.Future[object]] = deque()
         self._flushing = False
         self._connecting: asyncio.Lock | None = None
+        self._farewell: AsyncGenerator[None, None] | None = None
         self._epoch = 0
         self._tried = 0.0
 
@@ -89,7 +90,7 @@ class LoopPort:
 
     def hand_over(self, command: Command) -> None:
         """Queue a command that nobody waits for. Without a connection the keeper sends it."""
-        if self._transport is None:
+        if self._transport is None or self.loop.is_closed():
             self.session.send_later(command)
         else:
             self.post(self.session.ledger.enter(command))
@@ -131,6 +132,16 @@ class LoopPort:
         self.server = server_id_in(info) if isinstance(info, bytes) else ""
         await to_thread.run_sync(prove, self.endpoint, self.session.settings.prefix + "meta", self.server)
         self._epoch, self.reached = 0, True
+        if self._farewell is None:
+            self._farewell = self._until_the_loop_ends()
+            await anext(self._farewell)
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
+        """A loop that ends closes its async generators: so what was handed over goes out, without a task of our own."""
+        try:
+            yield
+        finally:
+            await self.aclose()
 
     @property
     def may_try(self) -> bool:
@@ -147,7 +158,7 @@ class LoopPort:
         for one in flight:
             if isinstance(one, Sent):
                 broken += one.items
-            elif not one.done():
+            elif not one.done() and not self.loop.is_closed():
                 one.set_exception(ServerUnavailable(f"{self.endpoint.redacted} closed the connection"))
         self._queue.clear()
         for item in broken:
@@ -202,7 +213,8 @@ class LoopPort:
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._transport is None or not self._queue:
+        transport = self._transport  # another thread may close the client just now
+        if transport is None or not self._queue:
             return
         if not self.ready:
             self.disconnect()  # of an older epoch: it may lead to a server that is primary no more
@@ -218,7 +230,7 @@ class LoopPort:
             for item in items:
                 item.sent = moment
             self._flight.append(sent)
-            self._transport.write(sent.data)
+            transport.write(sent.data)
 
     def _overdue(self, first: Sent | asyncio.Future[object]) -> bool:
         return isinstance(first, Sent) and self.session.deadline.now() - first.at > self.session.deadline.ttl / 4

@@ -24,6 +24,7 @@ from semaphores.wording import readable
 
 __all__ = ["Sent", "Session", "Settings"]
 
+CLOSED = "the client was closed while this waited"
 LONGEST_UNKNOWN = 10.0  # seconds: the T that holders may have whom a caller never heard of, or its own if longer
 
 
@@ -74,6 +75,7 @@ class Session:
         self.on_trouble: Callable[[], None] = lambda: None  # something waits for the keeper's next call
         self.on_unlimited: Callable[[str], None] = lambda limit: None
         self._replaces: str | None = None
+        self._closed = False
         self._state = RLock()  # replies, grants and the end of a session come from several threads
         self._begin_anew()
 
@@ -83,7 +85,7 @@ class Session:
 
     @property
     def wanted(self) -> bool:
-        """Whether the server is to hear of it: it lives, something waits to be sent, or an older one is to end there."""
+        """Whether the server is to hear of it: it lives, something is to be sent, or an older one is to end there."""
         return bool(self.begun or self.returning or self._replaces or self.ledger.unanswered)
 
     def _begin_anew(self, last: int = 0) -> None:
@@ -292,12 +294,14 @@ class Session:
             self.send_later(Release(n, holding.token))
 
     def ask_for(self, request: Awaiting) -> Pending:
-        """Enter a request into the books; returns the command to send."""
+        """Enter a request into the books; returns the command to send. Raises Refused after `close`."""
 
         def deliver(answer: Answer) -> None:
             self._asked(request, pending.n, answer)
 
         with self._state:  # else it might be entered into the books of a session that ends just then, and wait for ever
+            if self._closed:
+                raise Refused(CLOSED)
             pending = self.ledger.enter_request(request, deliver)
         return pending
 
@@ -410,10 +414,18 @@ class Session:
             self.ledger.unanswered.clear()
 
     def close(self) -> None:
-        """Lose what is still held and fail what still waits: its client was closed under it."""
-        for holding in self.ledger.holdings():
-            holding.lose("its client was closed")
-        self._refuse_all(Refused("the client was closed while this waited"))
+        """Lose what is still held and fail what waits, now or later: its client was closed under it."""
+        with self._state:
+            self._closed = True
+            for holding in self.ledger.holdings():
+                holding.lose("its client was closed")
+            self._refuse_all(Refused(CLOSED))
+
+    def successor(self) -> Session:
+        """Return a new session of the same namespace that knows what this one saw: no loss must pass unseen."""
+        following = Session(self.settings)
+        following.epoch, following.clock = self.epoch, self.clock
+        return following
 
     def disown(self) -> None:
         """In a forked child: nothing here is ours. Locks may be held by threads that this process does not have."""

@@ -36,7 +36,7 @@ PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").g
 OWN_TESTS = {"docs/configuration.md"}  # tests/pure/test_config.py
 OURS = ("semaphores ", "redis-cli ")
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PYTHON = (sys.executable, "-W", "error", "-W", "ignore::ResourceWarning")  # a loop that ends leaves its connection
+PYTHON = (sys.executable, "-W", "error")
 PATIENCE = 60  # seconds for one block on a loaded machine
 CHANGING = [  # in this order
     (r"[0-9a-f]{24}/(\d+)", r"SESSION/\1"),
