@@ -47,6 +47,13 @@ def test_first_use_starts_it_and_reading_first_costs_no_grace(embedded: CommandL
     embedded.ok("exec", "--pool", "database", "--timeout", "0", "--", "true")
 
 
+def test_a_stop_in_order_with_nobody_left_costs_no_grace_at_the_next_start(embedded: CommandLine) -> None:
+    embedded.ok("pool", "set", "database", "1")
+    embedded.ok("exec", "--pool", "database", "--timeout", "0", "--", "true")
+    embedded.ok("server", "stop")
+    embedded.ok("exec", "--pool", "database", "--timeout", "0", "--", "true")
+
+
 def test_start_says_when_another_server_is_in_use(embedded: CommandLine) -> None:
     done = embedded.run("server", "start", env={"SEMAPHORES_URL": "redis://127.0.0.1:1"})
     assert done.code == 0
