@@ -94,14 +94,15 @@ class Attempt:
         return Stake(self.connections, holding, needs, tuple(self.loans))
 
     def abandon(self, post: Callable[[Command], None]) -> None:
-        """Give back whatever was granted, lent or asked for."""
-        request = self.request
+        """Give back whatever was granted, lent or asked for. Twice does nothing more."""
+        request, loans = self.request, self.loans
+        self.request, self.loans = None, []
         if request is not None:
             if self.session.give_up(request):
                 post(Cancel(request.n))
             elif isinstance(request.outcome, Holding) and self.session.let_go(request.outcome):
                 post(Release(request.outcome.n, request.outcome.token))
-        for loan in self.loans:
+        for loan in loans:
             for command in loan.stake.take_back(loan):
                 post(command)
 

@@ -1,4 +1,4 @@
-"""Races: what ends a session, a loop, a client or a thread just when something else is under way leaves nothing behind."""
+"""Races: what ends a session, a loop or a client just when something else is under way leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from semaphores import Client, LeaseLost, SemaphoresError, ServerError, connect
+from semaphores import Client, LeaseLost, Refused, SemaphoresError, ServerError, connect
 from semaphores.session.ledger import Awaiting
 from semaphores.session.process import host_key
+from tests.faults.proxy import Proxy
 from tests.faults.traffic import client_of, wait_until
 from tests.servers import Server, start_server
 
@@ -93,3 +94,83 @@ def test_a_client_with_a_short_ttl_that_only_ran_errands_waits_for_holders_with_
                 pass
             assert not lease.lost
             wait_until("the holder came back", holder.leases, 5)
+
+
+def test_a_grant_to_a_waiter_whose_loop_was_closed_goes_to_the_next(client: Client) -> None:
+    async def wait() -> None:
+        async with client.pool("db"):
+            pass
+
+    async def main() -> asyncio.Task[None]:
+        waiting = asyncio.create_task(wait())
+        while not client.requests():
+            await asyncio.sleep(0.01)
+        return waiting
+
+    loop = asyncio.new_event_loop()
+    with client_of(str(client.connections.endpoint), client.connections.namespace, T, init=False) as other:
+        with other.pool("db"):
+            waiting = loop.run_until_complete(main())
+            loop.close()
+        with other.pool("db", timeout=3):
+            assert not waiting.done()
+    wait_until("nothing is left", lambda: not client.leases() and not client.requests(), 3)
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_a_client_closed_under_busy_threads_ends_each_acquire_with_an_error_of_ours(
+    server: Server, namespace: str
+) -> None:
+    """The one that reads for all and the one that closes must not take each other's replies."""
+    ended: list[BaseException] = []
+
+    def work(client: Client) -> None:
+        try:
+            while True:
+                with client.pool("api", timeout=3):
+                    pass
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is looked at)
+            ended.append(error)
+
+    for _ in range(15):
+        with client_of(server.url, namespace, T, api=50) as client:
+            threads = [threading.Thread(target=work, args=(client,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.03)  # whenever it comes, it must be fine
+            client.close()
+            for thread in threads:
+                thread.join(3.5)
+            assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
+    assert {type(error) for error in ended} <= {Refused, LeaseLost}, ended
+
+
+def test_who_holds_is_told_that_the_client_closes_before_the_server_gives_the_slot_away(
+    server: Server, namespace: str
+) -> None:
+    with Proxy(server.port) as proxy, client_of(server.url, namespace, T, db=1) as direct:
+        client = connect(proxy.url, namespace=namespace, ttl=T)
+        lease = client.pool("db").__enter__()
+        proxy.hold_replies = True
+        closing = threading.Thread(target=client.close)
+        closing.start()
+        with direct.pool("db", timeout=3):
+            assert lease.lost, "its slot was given away while it believed"
+        proxy.hold_replies = False
+        closing.join()
+
+
+def test_a_client_that_was_closed_remembers_what_it_saw() -> None:
+    """A loss between two uses must not pass for a namespace that never was."""
+    with start_server() as own, own.client() as raw, client_of(own.url, "n", T, db=1) as holder:
+        again = connect(own.url, namespace="n", ttl=T, init=True)
+        again.limits.list()
+        with again.pool("api"):
+            pass
+        again.close()
+        with holder.pool("db") as lease:
+            raw.flushall()
+            with pytest.raises(SemaphoresError), again.pool("db", blocking=False):
+                pass
+            assert not lease.lost
+        again.close()
