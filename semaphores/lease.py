@@ -98,7 +98,8 @@ class Stake:
         with _books:
             free = self._free or {}
             if loan.outcome is None:
-                self._line.remove(loan)
+                if loan in self._line:  # else it was refused, or interrupted before it got there
+                    self._line.remove(loan)
             else:
                 loan.outcome = None
                 free[loan.limit] += loan.count

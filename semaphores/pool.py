@@ -76,14 +76,19 @@ class Acquirer:
         connections = self._connections()
         driver = ThreadDriver(connections)
         stake = driver.attempt(Attempt(connections, self.demand, chain.get()))
-        self._push(get_ident(), _Inside(stake))
-        return Lease(stake, driver.finish)
+        try:
+            self._push(get_ident(), _Inside(stake))
+            return Lease(stake, driver.finish)
+        except BaseException:  # an interrupt: its `with` is never entered, so it is never left
+            _give_back(stake)
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         stake = self._pop(get_ident()).stake
-        lost = stake.lost_error()
-        for command in stake.leave():
-            stake.connections.threads().post(command)
+        try:
+            lost = stake.lost_error()
+        finally:
+            _give_back(stake)
         if lost is not None and kind is None:
             raise lost
 
@@ -141,6 +146,11 @@ class _Inside:
     stake: Stake
     driver: AsyncDriver | None = None
     body: Body | None = None
+
+
+def _give_back(stake: Stake) -> None:
+    for command in stake.leave():
+        stake.connections.threads().post(command)
 
 
 def demand_of(

@@ -122,8 +122,8 @@ class Attempt:
             if lender is None:
                 continue
             loan = Loan(lender, limit, count, self.wake)
+            self.loans.append(loan)  # before it is lent: what interrupts this must find it
             lender.lend(loan)
-            self.loans.append(loan)
             while loan.outcome is None:
                 if not self.demand.blocking or self._late():
                     used = lender.slots[limit]

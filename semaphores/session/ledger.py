@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 
 from semaphores.errors import SemaphoresError
@@ -98,11 +99,14 @@ class Ledger:
         with self.lock:
             return self._number(command, deliver)
 
-    def enter_request(self, request: Awaiting, deliver: Callable[[Answer], None]) -> Pending:
-        """Number a request and await it: a pushed grant can overtake the answer to its command."""
+    def enter_request(self, request: Awaiting, deliver: Callable[[int, Answer], None]) -> Pending:
+        """Number a request and await it: a pushed grant can overtake the answer to its command.
+
+        `deliver` is told the number too: whoever asked may be interrupted before this returns.
+        """
         command = request.command()
         with self.lock:
-            pending = self._number(command, deliver)
+            pending = self._number(command, partial(deliver, self.last + 1))
             request.n = pending.n
             self.awaited[pending.n] = request
             return pending

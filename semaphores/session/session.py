@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock, RLock
 
 from semaphores.errors import LeaseLost, Refused, SemaphoresError
@@ -295,15 +296,10 @@ class Session:
 
     def ask_for(self, request: Awaiting) -> Pending:
         """Enter a request into the books; returns the command to send. Raises Refused after `close`."""
-
-        def deliver(answer: Answer) -> None:
-            self._asked(request, pending.n, answer)
-
         with self._state:  # else it might be entered into the books of a session that ends just then, and wait for ever
             if self._closed:
                 raise Refused(CLOSED)
-            pending = self.ledger.enter_request(request, deliver)
-        return pending
+            return self.ledger.enter_request(request, partial(self._asked, request))
 
     def give_up(self, request: Awaiting) -> bool:
         """Stop awaiting a request; False when it has its outcome already."""
