@@ -87,7 +87,7 @@ local function needs_rare_parts(commands)
       return true
     end
   end
-  return waiting or todo_first <= #todo or meta.next <= meta.clock or me and me.aside and me.aside ~= ''
+  return waiting or todo.first <= #todo or meta.next <= meta.clock or me and me.aside and me.aside ~= ''
 end
 
 local function run_commands(header, commands, answers)

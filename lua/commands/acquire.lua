@@ -37,8 +37,7 @@ local function acquire(n, command)
       return before
     end
   end
-  local words = text(command.needs, 'needs', LONGEST_NEEDS)
-  local holder = one_word(command.holder, 'holder')
+  local words, holder = command.needs or '', one_word(command.holder, 'holder')
   local needs = needs_parse(words)
   local score = (command.order or command.priority) and order_of(command)
   if waiting or in_grace() or not has_room(needs) then

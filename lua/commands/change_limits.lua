@@ -5,6 +5,7 @@
 -- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing {
 -- limit } | unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
 
+local LONGEST_LIMIT = 2048 -- 200 bytes of key and of value may be 600 each, percent-encoded
 local MOST_AUDITED = 10000
 
 local function limit_name(name)
@@ -70,7 +71,7 @@ local function carry_out(plan, command)
       .. (plan.paused_from and ' paused_from=' .. plan.paused_from or '')
       .. (plan.description and ' description=' .. plan.description or ''))
   end
-  capacities[limit] = capacity_read(plan.after)
+  capacity_note(limit, plan.after)
   if string.sub(limit, -1) == '*' then
     places_mark_all('waiters:' .. string.sub(limit, 1, -2))
   else

@@ -18,7 +18,7 @@ end
 
 local function checked_lease(told)
   local n, token = whole(told.lease, 'lease', 1, LARGEST), whole(told.token, 'token', 1, LARGEST)
-  local words, holder = text(told.needs, 'needs', LONGEST_NEEDS), one_word(told.holder, 'holder')
+  local words, holder = told.needs or '', one_word(told.holder, 'holder')
   local since = digits(whole(told.since, 'since', 0, LARGEST))
   local needs = needs_parse(words)
   lease_prepare(me.id, needs)
@@ -57,7 +57,7 @@ local function reassert(command, alive_there)
     if limit.wins then
       call('HSET', key('limits'), limit.limit, limit.capacity)
       call('HSET', key('limits:info'), limit.limit, limit.info)
-      capacities[limit.limit] = capacity_read(limit.capacity)
+      capacity_note(limit.limit, limit.capacity)
     end
   end
   meta_set('config', math.max(meta.config, config))

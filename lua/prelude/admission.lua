@@ -149,12 +149,12 @@ local function drain(commands)
     return
   end
   local tries = MOST_TRIES + commands
-  while tries > 0 and todo_first <= #todo do
-    local place = todo[todo_first]
+  while tries > 0 and todo.first <= #todo do
+    local place = todo[todo.first]
     local fine, problem = pcall(place_try, place)
     if not fine then
       broken(place, problem)
-      if todo[todo_first] == place then
+      if todo[todo.first] == place then
         undrained_drop_first()
       end
     end

@@ -11,7 +11,6 @@ local IS_TEXT = { server = true, reserving = true }
 local meta, meta_changed = {}, {}
 local now -- the server's wall clock, whole µs, read once
 local now_ms -- the same in ms, as text: when a lease was granted
-local never_ends = LARGEST
 
 local function meta_set(field, value)
   meta[field] = value
@@ -27,13 +26,13 @@ local function clock_start(header)
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
   now_ms = digits(math.floor(now / 1000))
   local stored = call('HMGET', KEYS[1], unpack(FIELDS))
+  for i, field in ipairs(FIELDS) do
+    meta[field] = IS_TEXT[field] and (stored[i] or '') or tonumber(stored[i] or '') or 0
+  end
   if not stored[1] then
     rare_parts()
     meta_create(header)
   else
-    for i, field in ipairs(FIELDS) do
-      meta[field] = IS_TEXT[field] and (stored[i] or '') or tonumber(stored[i] or '') or 0
-    end
     local gap = now - meta.wall
     local seen = (header.epoch or 0) < meta.epoch or header.epoch == meta.epoch and (header.clock or 0) <= meta.clock
     if header.server ~= meta.server or not seen or header.w > 0 or gap < -meta.ttl / 100 then

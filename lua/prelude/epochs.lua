@@ -25,9 +25,6 @@ end
 
 -- A namespace the data does not know: made by `init`, or lost. `longest` is the longest T its holders may have.
 local function meta_create(header)
-  for _, field in ipairs(FIELDS) do
-    meta[field] = 0
-  end
   meta_set('schema', 1)
   meta_set('ttl', header.ttl * SECOND)
   meta_set('config', 0)
@@ -54,7 +51,7 @@ local function data_was_lost(header, gap, seen)
   if not seen then
     return true -- the caller saw what this data does not know: rolled back
   end
-  return header.w > 0 and gap > meta.ttl / 2 and meta.next < never_ends -- the primary was away
+  return header.w > 0 and gap > meta.ttl / 2 and meta.next < LARGEST -- the primary was away
 end
 
 -- A call whose caller, server or time is not as the last one left it.

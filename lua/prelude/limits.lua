@@ -4,7 +4,7 @@
 
 local UNLIMITED = math.huge
 local MOST_SLOTS, MOST_NEEDS = 1000, 2 * 64 + 32 + 1
-local LONGEST_LIMIT, LONGEST_NEEDS = 2048, 262144 -- 200 bytes of key and of value may be 600 each, percent-encoded
+local LONGEST_NEEDS = 262144 -- of 161 limits; 200 bytes of key and of value may be 600 each, percent-encoded
 local capacities = {} -- by name in `limits`, as read or as changed in this call
 local needs_known = {} -- parsed needs by their words: in a call of many commands most are alike
 
@@ -16,10 +16,10 @@ local function rule_of(limit)
   return tag and tag .. '*'
 end
 
--- What a stored capacity means; false: none of its own.
-local function capacity_read(stored)
+-- Notes what is stored for a limit; false: no capacity of its own.
+local function capacity_note(limit, stored)
   local value = tonumber(stored or '')
-  return value and (value >= 0 and value or UNLIMITED) or false
+  capacities[limit] = value and (value >= 0 and value or UNLIMITED) or false
 end
 
 local function limits_read(names)
@@ -34,7 +34,7 @@ local function limits_read(names)
   end
   local values = call('HMGET', key('limits'), unpack(missing)) -- kept only once it is read: limits never fail open
   for i, name in ipairs(missing) do
-    capacities[name] = capacity_read(values[i])
+    capacity_note(name, values[i])
   end
 end
 
@@ -60,6 +60,7 @@ local function needs_parse(words)
   if needs then
     return needs
   end
+  text(words, 'needs', LONGEST_NEEDS)
   needs = {}
   local seen = {}
   for need in string.gmatch(words, '[^ ]+') do

@@ -6,7 +6,7 @@
 local MOST_TRIES = 64
 local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired
 local own_grants = {} -- grants to the calling session that its reply carries: no message needed
-local todo, todo_first, todo_has, todo_stored = {}, 1, {}, {}
+local todo = { first = 1, has = {}, stored = {} } -- a list, what is in it, what of it was stored before
 
 local function places_start()
   if call('EXISTS', key('places'), key('undrained')) == 0 then
@@ -16,13 +16,13 @@ local function places_start()
   waiting = call('ZCARD', key('places')) > 0
   for _, place in ipairs(call('ZRANGE', key('undrained'), 0, MOST_TRIES)) do
     todo[#todo + 1] = place
-    todo_has[place], todo_stored[place] = true, true
+    todo.has[place], todo.stored[place] = true, true
   end
   unmarkable = false
 end
 
 local function place_mark(place)
-  if waiting and not unmarkable and not todo_has[place] and call('ZSCORE', key('places'), place) then
+  if waiting and not unmarkable and not todo.has[place] and call('ZSCORE', key('places'), place) then
     undrained_add(place)
   end
 end

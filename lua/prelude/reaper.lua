@@ -54,7 +54,7 @@ local function timer_over(entry)
 end
 
 local function lowest(name)
-  return tonumber(call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2] or '') or never_ends
+  return tonumber(call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2] or '') or LARGEST
 end
 
 -- Returns whether something is left to do.

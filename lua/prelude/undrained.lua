@@ -2,9 +2,9 @@
 -- Reads and writes: places, undrained.
 
 local function undrained_add(entry)
-  if not todo_has[entry] and not unmarkable then
+  if not todo.has[entry] and not unmarkable then
     todo[#todo + 1] = entry
-    todo_has[entry] = true
+    todo.has[entry] = true
   end
 end
 
@@ -26,29 +26,29 @@ local function places_walk(entry)
 end
 
 local function undrained_drop_first()
-  local entry = todo[todo_first]
-  todo_first = todo_first + 1
-  todo_has[entry] = nil
+  local entry = todo[todo.first]
+  todo.first = todo.first + 1
+  todo.has[entry] = nil
   return entry
 end
 
 -- Stores what is left, oldest first; returns whether there is any.
 local function places_write()
   local gone = {}
-  for place in pairs(todo_stored) do
-    if not todo_has[place] then
+  for place in pairs(todo.stored) do
+    if not todo.has[place] then
       gone[#gone + 1] = place
     end
   end
   if #gone > 0 then
     call('ZREM', key('undrained'), unpack(gone))
   end
-  for i = todo_first, #todo do
-    if not todo_stored[todo[i]] then
+  for i = todo.first, #todo do
+    if not todo.stored[todo[i]] then
       call('ZADD', key('undrained'), 'NX', digits(meta.clock + i), todo[i])
     end
   end
-  if todo_first <= #todo then
+  if todo.first <= #todo then
     return true
   end
   return #gone > MOST_TRIES and call('EXISTS', key('undrained')) == 1

@@ -50,7 +50,7 @@ local function examine_broken(name, cursor)
 end
 
 local function earliest(name)
-  return tonumber(call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2] or '') or never_ends
+  return tonumber(call('ZRANGE', key(name), 0, 0, 'WITHSCORES')[2] or '') or LARGEST
 end
 
 -- Asked last, with the highest of everything seen before: `meta` never runs behind it.

@@ -28,7 +28,7 @@ _RARELY = (  # made when a call needs them: making 80 more functions costs more 
     ),
     (
         *("commands/waits", "commands/begin", "commands/end", "commands/cancel", "commands/beat"),
-        *("commands/reassert", "commands/change_limits", "commands/revoke"),
+        *("commands/change_limits", "commands/reassert", "commands/revoke"),
     ),
 )
 _WITHIN = "prelude/limits"  # from here on
