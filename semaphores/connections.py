@@ -69,11 +69,12 @@ class Connections:
 
     def threads(self) -> ThreadPort:
         """Return the port of this process's threads, the keeper running."""
-        if self._threads is None:
+        port = self._threads
+        if port is None:
             with self._lock:
-                self._threads = self._threads or ThreadPort(self.session, self.endpoint)
+                port = self._threads = self._threads or ThreadPort(self.session, self.endpoint)
         self._keep()
-        return self._threads
+        return port
 
     def loop(self, loop: asyncio.AbstractEventLoop) -> LoopPort:
         """Return the port of the running asyncio loop, the keeper running."""

@@ -116,7 +116,7 @@ class Stake:
     def leave(self) -> list[Release]:
         """Note that its holder left. Returns what is to be released, once nobody borrows from it any more."""
         with _books:
-            over = not self.left and self._borrowers == 0 and not self._line
+            over = self._borrowers == 0 and not self._line
             self.left = True
         return self._given_back() if over else []
 

@@ -84,11 +84,14 @@ class Acquirer:
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        stake = self._pop(get_ident()).stake
         try:
+            stake = self._innermost(get_ident())[1][-1].stake
             lost = stake.lost_error()
-        finally:
             _give_back(stake)
+        except BaseException:  # an interrupt: the slots must come back all the same; twice does nothing
+            _give_back(self._pop(get_ident()).stake)
+            raise
+        self._pop(get_ident())
         if lost is not None and kind is None:
             raise lost
 
@@ -123,12 +126,16 @@ class Acquirer:
         chain.set((*(stake for stake in held if not stake.left), inside.stake) if held else (inside.stake,))
         self._entered.setdefault(key, []).append(inside)
 
-    def _pop(self, key: object) -> _Inside:
+    def _innermost(self, key: object) -> tuple[object, list[_Inside]]:
         entered = self._entered.get(key)
         if not entered:  # left by another task or thread than entered it
             if not self._entered:
                 raise UsageError(f"{self!r} was left, but nobody had entered it")
-            key, entered = next(iter(self._entered.items()))
+            return next(iter(self._entered.items()))
+        return key, entered
+
+    def _pop(self, key: object) -> _Inside:
+        key, entered = self._innermost(key)
         inside = entered.pop()
         if not entered:
             del self._entered[key]
