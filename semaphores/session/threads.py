@@ -9,44 +9,27 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from threading import Lock
+from threading import Lock, get_ident
 
-from semaphores.errors import SemaphoresError, ServerError, ServerUnavailable
-from semaphores.scripts.call import MOST_COMMANDS, Answer, Trouble, read_reply, trouble_of
-from semaphores.scripts.commands import Acquire, Command
-from semaphores.scripts.compose import Script, call_script, locate, relief_script
+from semaphores.errors import ServerError, ServerUnavailable
+from semaphores.scripts.call import Trouble, read_reply, trouble_of
+from semaphores.scripts.commands import Command
+from semaphores.scripts.compose import call_script, locate, relief_script
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Sent, Session
+from semaphores.session.troubles import ask_script, out_of_memory, refuse
+from semaphores.session.turn import Turn
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
 
-__all__ = ["ThreadPort"]
+__all__ = ["LAST_CALL", "PATIENCE", "PAUSE", "ThreadPort", "ask_script", "out_of_memory", "refuse"]
 
 PATIENCE = 5.0  # seconds a process that never reached the server tries before it says so
 PAUSE = 0.05  # seconds between two tries while the server is away
 GLANCE = 0.2  # seconds to wait for replies that only others need
 LAST_CALL = 1.0  # seconds for the last replies when the process ends
-LOADS = 5  # times to load a script that the server forgets again and again
 UNREAD = 32  # replies to handed-over releases that may stay unread
-
-
-class _Turn:
-    """One thread's wait for its answer, or for its turn to write and read for all."""
-
-    __slots__ = ("answered", "gate", "leads", "pending")
-
-    def __init__(self, pending: Pending) -> None:
-        self.pending = pending
-        self.gate = Lock()
-        self.gate.acquire()
-        self.answered = False
-        self.leads = False
-
-    def open(self) -> None:
-        """Let the thread go on: its answer is there, or its turn; from any thread, and both may come."""
-        with suppress(RuntimeError):
-            self.gate.release()
+BATCH = 32  # commands in one call: the server runs the next one while threads wake up for the answers of this one
 
 
 class ThreadPort:
@@ -59,7 +42,9 @@ class ThreadPort:
         self._lock = Lock()
         self._led = False
         self._queue: deque[Pending] = deque()
-        self._turns: deque[_Turn] = deque()
+        self._turns: dict[Turn, None] = {}  # who waits, first come first
+        self._reader = 0  # the thread that reads now
+        self._answered: list[Turn] = []  # by what it read
         self._unread: deque[Sent] = deque()
         self._wire: Wire | None = None
         self._epoch = 0
@@ -98,22 +83,13 @@ class ThreadPort:
         Raises ServerUnavailable if it never was reached; otherwise the keeper goes on.
         """
         pending.sent = time.monotonic()
-        turn = _Turn(pending)
-        deliver = pending.deliver
-
-        def answered(answer: Answer) -> None:
-            if deliver is not None:
-                deliver(answer)
-            turn.answered = True
-            turn.open()
-
-        pending.deliver = answered
+        turn = Turn(pending, self._answer)
         with self._lock:
             self._queue.append(pending)
             lead = not self._led
             self._led = True
             if not lead:
-                self._turns.append(turn)
+                self._turns[turn] = None
         if lead:
             self._lead_and_hand_on(turn, give_up)
         else:
@@ -123,7 +99,7 @@ class ThreadPort:
                 f"cannot reach {self.endpoint.redacted}: is the server running, and is its URL right?"
             )
 
-    def _follow(self, turn: _Turn, give_up: float) -> None:
+    def _follow(self, turn: Turn, give_up: float) -> None:
         """Wait for the answer, or for the turn to lead; whatever interrupts this must not keep the lead."""
         interrupted = True
         try:
@@ -131,14 +107,13 @@ class ThreadPort:
             interrupted = False
         finally:
             with self._lock:
-                if turn in self._turns:
-                    self._turns.remove(turn)
+                self._turns.pop(turn, None)
             if turn.leads and interrupted:
                 self._hand_on()
         if turn.leads:
             self._lead_and_hand_on(turn, give_up)
 
-    def _lead_and_hand_on(self, turn: _Turn, give_up: float) -> None:
+    def _lead_and_hand_on(self, turn: Turn, give_up: float) -> None:
         try:
             self._lead(turn, give_up)
         finally:
@@ -164,7 +139,7 @@ class ThreadPort:
 
     # one thread at a time is in here: the one that leads
 
-    def _lead(self, turn: _Turn, give_up: float) -> None:
+    def _lead(self, turn: Turn, give_up: float) -> None:
         pending, failures = turn.pending, 0
         while not turn.answered and self.session.ledger.unanswered.get(pending.n) is pending:
             try:
@@ -172,10 +147,11 @@ class ThreadPort:
                     with self._lock:
                         self._queue.appendleft(pending)
                 self._connected(give_up)
-                self._write()
+                if len(self._queue) >= BATCH // 2 or not any(map(_awaited, self._unread)):
+                    self._write()  # few commands wait for the reply to the call under way: more of them come meanwhile
                 if not self._unread:
                     return  # the keeper has it
-                self._read(give_up)
+                self._read(give_up, turn)
             except ServerUnavailable:
                 self._break()
                 failures += 1
@@ -190,13 +166,13 @@ class ThreadPort:
     def _hand_on(self) -> None:
         while True:
             with self._lock:
-                while self._turns and self._turns[0].answered:
-                    self._turns.popleft()
-                if self._turns:
-                    following = self._turns.popleft()
-                    following.leads = True
+                while self._turns:
+                    following = next(iter(self._turns))
+                    del self._turns[following]
+                    following.leads = not following.answered
                     following.open()
-                    return
+                    if following.leads:
+                        return
                 if not self._queue:
                     self._led = False
                     return
@@ -222,7 +198,7 @@ class ThreadPort:
             wire = self._connected(time.monotonic() + 2.0)
             items: list[Pending] = []
             with self._lock:
-                while self._queue and len(items) < MOST_COMMANDS - 1:
+                while self._queue and len(items) < BATCH:
                     items.append(self._queue.popleft())
             sent = self.session.call(items, wire.server)
             moment = time.monotonic()
@@ -241,8 +217,25 @@ class ThreadPort:
         if self.session.ledger.awaited or len(self._unread) >= UNREAD:
             self._read(time.monotonic() + GLANCE)
 
-    def _read(self, until: float) -> None:
-        """Read all replies that are due, until a moment on the monotonic clock."""
+    def _answer(self, turn: Turn) -> None:
+        """Wake a thread whose answer is there; once all that came with it is read, else it gets in the way of that."""
+        if self._reader == get_ident():
+            self._answered.append(turn)
+        else:
+            turn.open()
+
+    def _read(self, until: float, turn: Turn | None = None) -> None:
+        """Read what is due, until a moment on the monotonic clock; for a turn, up to a reply that is waited for."""
+        self._reader = get_ident()
+        try:
+            self._read_due(until, turn)
+        finally:
+            self._reader = 0
+            answered, self._answered = self._answered, []
+            for one in answered:
+                one.open()
+
+    def _read_due(self, until: float, turn: Turn | None) -> None:
         for _ in range(len(self._unread)):
             wire, sent = self._wire, self._unread[0]
             if wire is None:
@@ -258,6 +251,8 @@ class ThreadPort:
                 self._trouble(sent, str(reply), wire)
             elif isinstance(reply, bytes):
                 self._received(sent, reply)
+            if turn is not None and not self._unloaded and not self._giving and _awaited(sent):
+                return  # the threads that go on now have more to write
         if self._unloaded and self._wire is not None and not self._unread:
             self._unloaded = False
             self._wire.ask(b"SCRIPT", b"LOAD", call_script().text)
@@ -315,36 +310,6 @@ class ThreadPort:
         self.session.on_trouble()
 
 
-def out_of_memory() -> ServerError:
-    """Return the error of a request that a server without memory refused."""
-    return ServerError("the server is out of memory and grants nothing new: raise its maxmemory, or free some of it")
-
-
-def refuse(session: Session, items: Sequence[Pending], error: SemaphoresError) -> None:
-    """Fail commands that the server will not run."""
-    session.ledger.answered(items)
-    for item in items:
-        if isinstance(item.command, Acquire):
-            session.fail(item.n, error)
-        if item.deliver is not None:
-            item.deliver({"answer": "over"})
-
-
-def ask_script(wire: Wire, data: bytes, script: Script) -> object:
-    """Send one script call and return its raw reply, loading the script where the server forgot it.
-
-    Raises ServerUnavailable when it is worth trying again, ServerError when it is not.
-    """
-    wire.send(data)
-    reply = wire.receive()
-    for _ in range(LOADS):
-        if not isinstance(reply, ErrorReply) or trouble_of(str(reply)) is not Trouble.LOAD:
-            break
-        wire.ask(b"SCRIPT", b"LOAD", script.text)
-        wire.send(data)
-        reply = wire.receive()
-    if isinstance(reply, ErrorReply):
-        if trouble_of(str(reply)) in (Trouble.WAIT, Trouble.ELSEWHERE):
-            raise ServerUnavailable(f"{wire.endpoint.redacted}: {reply}")
-        raise ServerError(locate(script, str(reply)))
-    return reply
+def _awaited(sent: Sent) -> bool:
+    """Return whether a thread waits for the reply to a call."""
+    return any(item.deliver is not None for item in sent.items)
