@@ -97,6 +97,14 @@ _default: dict[int, Connections] = {}
 _default_lock = Lock()
 
 
+def _forked() -> None:
+    global _default_lock  # noqa: PLW0603 (in a child it may be held by a thread that is not there)
+    _default_lock = Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def default_connections() -> Connections:
     """Return what `pool` and `acquire` use when no client is given: made once a process, from the environment."""
     with _default_lock:

@@ -6,6 +6,7 @@ left; look-up never finds a lease that its holder has left.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -22,6 +23,14 @@ __all__ = ["AsyncLease", "Lease", "Loan", "Stake", "chain"]
 
 
 _books = Lock()  # for single steps in the books of any stake, never while something is awaited
+
+
+def _forked() -> None:
+    global _books  # noqa: PLW0603 (in a child it may be held by a thread that is not there)
+    _books = Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class Loan:

@@ -48,6 +48,7 @@ class Keeper:
         self._beat_wire: Wire | None = None
         self._wake_wire: Wire | None = None
         self._woken_for = ""
+        self._woken_epoch = 0
         self._sent: tuple[Sent, float] | None = None
         self._due = 0.0
         self._not_before = 0.0
@@ -245,12 +246,13 @@ class Keeper:
         """Open the wake connection when something waits, for the session as it is called now."""
         session = self.session
         wire = self._wake_wire
-        if wire is not None and (wire.fileno() < 0 or self._woken_for != session.id):
+        older = self._woken_epoch and session.epoch > self._woken_epoch  # it may lead to a primary of the past
+        if wire is not None and (wire.fileno() < 0 or self._woken_for != session.id or older):
             wire.close()
             self._wake_wire, session.listening = None, False
         if self._wake_wire is None and session.ledger.awaited and time.monotonic() >= self._not_before:
             wire = self._connect()
-            self._woken_for = session.id
+            self._woken_for, self._woken_epoch = session.id, session.epoch
             wire.send(pack_command(b"SSUBSCRIBE", wake_channel(session.settings.prefix, session.id).encode()))
             wire.receive()
             self._wake_wire, session.listening = wire, True

@@ -186,9 +186,12 @@ class Ledger:
             ]
         if len(beats) <= MOST_WINDOWS or everything:
             return mark, beats
-        first = self._turn % len(beats)
-        self._turn += MOST_WINDOWS
-        return mark, [*beats[first:], *beats[:first]][:MOST_WINDOWS]
+        asking = [beat for beat in beats if beat.awaited]  # each time: a grant whose message was lost is found here
+        others = [beat for beat in beats if not beat.awaited]
+        room = max(1, MOST_WINDOWS - len(asking))
+        first = self._turn % max(1, len(others))
+        self._turn += room
+        return mark, [*asking, *[*others[first:], *others[:first]][:room]]
 
     def holdings(self) -> Iterator[Holding]:
         """Return what is held now."""
