@@ -188,8 +188,10 @@ class Ledger:
             return mark, beats
         asking = [beat for beat in beats if beat.awaited]  # each time: a grant whose message was lost is found here
         others = [beat for beat in beats if not beat.awaited]
-        room = max(1, MOST_WINDOWS - len(asking))
-        first = self._turn % max(1, len(others))
+        if len(asking) >= MOST_WINDOWS:
+            asking, others = [], beats  # more than one beat carries: all in turn
+        room = MOST_WINDOWS - len(asking)
+        first = self._turn % len(others)
         self._turn += room
         return mark, [*asking, *[*others[first:], *others[:first]][:room]]
 
