@@ -1,7 +1,7 @@
 """Threads: the port through which all threads of a process share one connection.
 
 Who finds nobody writing and reading does it for all, until its own answer is there, and hands the turn on. Commands
-that collect meanwhile go out together in the next call.
+that collect meanwhile go out together: a few in the next call, many while the server still runs the last one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from semaphores.scripts.compose import call_script, locate, relief_script
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Sent, Session
 from semaphores.session.troubles import ask_script, out_of_memory, refuse
-from semaphores.session.turn import Turn
+from semaphores.session.turn import Turn, awaited
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
 
@@ -91,15 +91,15 @@ class ThreadPort:
             if not lead:
                 self._turns[turn] = None
         if lead:
-            self._lead_and_hand_on(turn, give_up)
+            self._lead_and_hand_on(turn, pending, give_up)
         else:
-            self._follow(turn, give_up)
+            self._follow(turn, pending, give_up)
         if not turn.answered and not self.reached and time.monotonic() >= give_up:
             raise ServerUnavailable(
                 f"cannot reach {self.endpoint.redacted}: is the server running, and is its URL right?"
             )
 
-    def _follow(self, turn: Turn, give_up: float) -> None:
+    def _follow(self, turn: Turn, pending: Pending, give_up: float) -> None:
         """Wait for the answer, or for the turn to lead; whatever interrupts this must not keep the lead."""
         interrupted = True
         try:
@@ -111,43 +111,31 @@ class ThreadPort:
             if turn.leads and interrupted:
                 self._hand_on()
         if turn.leads:
-            self._lead_and_hand_on(turn, give_up)
+            self._lead_and_hand_on(turn, pending, give_up)
 
-    def _lead_and_hand_on(self, turn: Turn, give_up: float) -> None:
+    def _lead_and_hand_on(self, turn: Turn, pending: Pending, give_up: float) -> None:
         try:
-            self._lead(turn, give_up)
+            self._lead(turn, pending, give_up)
         finally:
             self._hand_on()
 
-    def close(self) -> None:
-        """Send what was handed over, and close."""
-        try:
-            if self._wire is not None:
-                self._write()
-                self._read(time.monotonic() + LAST_CALL)
-        except ServerError:
-            pass  # the session's T ends what the server did not hear
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
-
     def disown(self) -> None:
-        """In a forked child: close this process's copy of the socket, and nothing else."""
+        """Close this process's copy of the socket, and nothing else, as a forked child must."""
         if self._wire is not None:
             self._wire.close()
             self._wire = None
 
     # one thread at a time is in here: the one that leads
 
-    def _lead(self, turn: Turn, give_up: float) -> None:
-        pending, failures = turn.pending, 0
+    def _lead(self, turn: Turn, pending: Pending, give_up: float) -> None:
+        failures = 0
         while not turn.answered and self.session.ledger.unanswered.get(pending.n) is pending:
             try:
                 if pending.sent is None:  # its connection broke
                     with self._lock:
                         self._queue.appendleft(pending)
                 self._connected(give_up)
-                if len(self._queue) >= BATCH // 2 or not any(map(_awaited, self._unread)):
+                if len(self._queue) >= BATCH // 2 or not any(map(awaited, self._unread)):
                     self._write()  # few commands wait for the reply to the call under way: more of them come meanwhile
                 if not self._unread:
                     return  # the keeper has it
@@ -251,7 +239,7 @@ class ThreadPort:
                 self._trouble(sent, str(reply), wire)
             elif isinstance(reply, bytes):
                 self._received(sent, reply)
-            if turn is not None and not self._unloaded and not self._giving and _awaited(sent):
+            if turn is not None and not self._unloaded and not self._giving and awaited(sent):
                 return  # the threads that go on now have more to write
         if self._unloaded and self._wire is not None and not self._unread:
             self._unloaded = False
@@ -264,17 +252,19 @@ class ThreadPort:
         reply = read_reply(packed)
         self._epoch = reply.epoch
         if not self.session.receive(sent, reply):
-            with self._lock:
-                self._queue.extendleft(reversed(sent.items))
+            self._queue_again(sent)
         if reply.more:
             self.session.on_trouble()
+
+    def _queue_again(self, sent: Sent) -> None:
+        with self._lock:
+            self._queue.extendleft(reversed(sent.items))
 
     def _trouble(self, sent: Sent, error: str, wire: Wire) -> None:
         trouble = trouble_of(error)
         if trouble is Trouble.LOAD:
             self._unloaded = True
-            with self._lock:
-                self._queue.extendleft(reversed(sent.items))
+            self._queue_again(sent)
             return
         if trouble is Trouble.MEMORY:
             refuse(self.session, [item for item in sent.items if item.command.admits], out_of_memory())
@@ -283,8 +273,7 @@ class ThreadPort:
         if trouble is Trouble.FATAL:
             refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
             return
-        with self._lock:
-            self._queue.extendleft(reversed(sent.items))
+        self._queue_again(sent)
         raise ServerUnavailable(f"{self.endpoint.redacted}: {error}")
 
     def _relieve(self, giving: Sequence[Pending], wire: Wire) -> None:
@@ -297,9 +286,7 @@ class ThreadPort:
 
     def _break(self) -> None:
         """The connection broke: the keeper sends what was on its way again, and whoever leads its own."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        self.disown()
         with self._lock:
             broken = [*self._giving, *(item for sent in self._unread for item in sent.items), *self._queue]
             self._unread.clear()
@@ -308,8 +295,3 @@ class ThreadPort:
         for item in broken:
             item.sent = None
         self.session.on_trouble()
-
-
-def _awaited(sent: Sent) -> bool:
-    """Return whether a thread waits for the reply to a call."""
-    return any(item.deliver is not None for item in sent.items)

@@ -10,17 +10,17 @@ from threading import Lock
 
 from semaphores.scripts.call import Answer
 from semaphores.session.ledger import Pending
+from semaphores.session.session import Sent
 
-__all__ = ["Turn"]
+__all__ = ["Turn", "awaited"]
 
 
 class Turn:
     """One thread's wait for its answer, or for its turn to write and read for all."""
 
-    __slots__ = ("_deliver", "_wake", "answered", "gate", "leads", "pending")
+    __slots__ = ("_deliver", "_wake", "answered", "gate", "leads")
 
     def __init__(self, pending: Pending, wake: Callable[[Turn], None]) -> None:
-        self.pending = pending
         self.gate = Lock()
         self.gate.acquire()
         self.answered = False
@@ -31,8 +31,9 @@ class Turn:
 
     def deliver(self, answer: Answer) -> None:
         """Take the answer, from any thread."""
-        if self._deliver is not None:
-            self._deliver(answer)
+        deliver, self._deliver = self._deliver, None  # no cycle stays for the garbage collector
+        if deliver is not None:
+            deliver(answer)
         self.answered = True
         self._wake(self)
 
@@ -42,3 +43,8 @@ class Turn:
             self.gate.release()
         except RuntimeError:  # it is open
             pass
+
+
+def awaited(sent: Sent) -> bool:
+    """Return whether anybody waits for the reply to a call."""
+    return any(item.deliver is not None for item in sent.items)
