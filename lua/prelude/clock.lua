@@ -4,9 +4,10 @@
 
 local SECOND = 1000000 -- the lease clock counts whole µs
 local FIELDS = {
-  'schema', 'epoch', 'server', 'clock', 'wall', 'ttl', 'since', 'grace', 'next', 'config', 'sequence', 'token',
-  'reserving', 'reserving_until',
+  'epoch', 'server', 'clock', 'wall', 'ttl', 'since', 'grace', 'next', 'token', 'reserving',
+  'schema', 'config', 'sequence', 'reserving_until',
 }
+local OFTEN = 10 -- of these are read by each call, the others when one is asked for
 local IS_TEXT = { server = true, reserving = true }
 local meta, meta_changed = {}, {}
 local now -- the server's wall clock, whole µs, read once
@@ -21,15 +22,25 @@ local function in_grace()
   return meta.grace > meta.clock
 end
 
+local function meta_load(first, last)
+  local stored = call('HMGET', KEYS[1], unpack(FIELDS, first, last))
+  for i, value in ipairs(stored) do
+    local field = FIELDS[first + i - 1]
+    meta[field] = rawget(meta, field) or IS_TEXT[field] and (value or '') or tonumber(value or '') or 0
+  end
+  return stored[1] and true or false
+end
+
+setmetatable(meta, { __index = function(_, field)
+  meta_load(OFTEN + 1, #FIELDS)
+  return rawget(meta, field)
+end })
+
 local function clock_start(header)
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
   now_ms = digits(math.floor(now / 1000))
-  local stored = call('HMGET', KEYS[1], unpack(FIELDS))
-  for i, field in ipairs(FIELDS) do
-    meta[field] = IS_TEXT[field] and (stored[i] or '') or tonumber(stored[i] or '') or 0
-  end
-  if not stored[1] then
+  if not meta_load(1, OFTEN) then
     rare_parts()
     meta_create(header)
   else

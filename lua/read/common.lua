@@ -20,11 +20,7 @@ end
 local function meta_read()
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
-  local stored = call('HMGET', KEYS[1], unpack(FIELDS))
-  meta_known = stored[1] and true or false
-  for i, field in ipairs(FIELDS) do
-    meta[field] = IS_TEXT[field] and (stored[i] or '') or tonumber(stored[i] or '') or 0
-  end
+  meta_known = meta_load(1, #FIELDS)
 end
 
 -- Seconds since anyone called: the lease clock stands still meanwhile.
