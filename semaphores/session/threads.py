@@ -73,6 +73,9 @@ class ThreadPort:
             self._read_some()
         except ServerError:
             self._break()
+        except BaseException:
+            self._break()  # an interrupt may stand between a reply and its note: no later one may take its place
+            raise
         finally:
             self._hand_on()
 
@@ -116,6 +119,11 @@ class ThreadPort:
     def _lead_and_hand_on(self, turn: Turn, pending: Pending, give_up: float) -> None:
         try:
             self._lead(turn, pending, give_up)
+        except ServerError:
+            raise
+        except BaseException:
+            self._break()
+            raise
         finally:
             self._hand_on()
 
@@ -169,6 +177,10 @@ class ThreadPort:
                 self._read_some()
             except ServerError:
                 self._break()
+            except BaseException:
+                self._break()
+                self._hand_on()  # the interrupt ends what this thread does, not the turns of the others
+                raise
 
     def _connected(self, give_up: float) -> Wire:
         if self._wire is not None and self._epoch and self.session.epoch > self._epoch:
