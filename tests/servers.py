@@ -39,7 +39,7 @@ def server_binary() -> Path:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on, low enough for a cluster node (its other port is 10,000 higher)."""
+    """Return a loopback port that nobody listens on, low enough for a cluster node (its other one is 10,000 higher)."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -6,7 +6,7 @@ Errors inside a composed script name a line of the whole; `locate` maps it back 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -31,7 +31,7 @@ _RARELY = (  # made when a call needs them: making 80 more functions costs more 
         *("commands/change_limits", "commands/reassert", "commands/revoke"),
     ),
 )
-_WITHIN = "prelude/limits"  # from here on
+_WITHIN = ("prelude/clock", "prelude/slots", "commands/acquire")  # each, and what follows it, in a function within
 _WAITING = (_RARELY[0][:-1],)  # what reads and repairs use besides
 _READS = (*("common", "limits", "leases", "sessions", "why", "audit", "doctor_held", "doctor_waiting", "doctor"),)
 _REPAIRS = ("meta", "limits", "held", "waiting")
@@ -96,9 +96,9 @@ def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]]
     """Join files: those needed often, a function `rare_parts` that makes what is needed rarely, and the last one.
 
     Lua lets a function name 60 outer names at most, so the rare ones come in groups, each in a function of its own;
-    what other files use of them is declared in front, and they fill it in. What follows the first files stands in a
+    what other files use of them is declared in front, and they fill it in. What follows some files stands in a
     function within: a function takes an outer name from the one around it at once, but seeks a name beside it in a
-    long list (70,000 of 230,000 instructions a call).
+    long list (90,000 of 230,000 instructions a call).
     """
     sources = {name: _source(name) for name in (*often, *(name for group in rarely for name in group), last)}
     declared = _declared(sources, rarely)
@@ -110,11 +110,15 @@ def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]]
         file = f"{name}.lua" if name in sources else name
         lines.extend((file, number) for number in range(1, len(source) + 1))
 
+    within = _WITHIN if _WITHIN[-1] in often else ()
+    early = _words(sources[name] for name in (often[: often.index(within[-1])] if within else sources))
     if rarely:
-        add("composed", [f"local {', '.join(declared)}"])
+        add("composed", [f"local {', '.join(name for name in declared if name in early)}"])
     for name in often:
-        if name == _WITHIN:
+        if name in within:
             add("composed", ["return (function()"])
+        if name in within[-1:]:
+            add("composed", [f"local {', '.join(name for name in declared if name not in early)}"])
         add(name, sources[name])
     for number, group in enumerate(rarely):
         add("composed", [f"local function rare_part_{number}()"])
@@ -125,8 +129,7 @@ def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]]
         calls = [f"rare_part_{number}()" for number in range(len(rarely))]
         add("composed", ["function rare_parts()", *calls, "rare_parts = function() end", "end"])
     add(last, sources[last])
-    if _WITHIN in often:
-        add("composed", ["end)()"])
+    add("composed", ["end)()"] * len(within))
     whole = ("\n".join(text) + "\n").encode()
     return Script(whole, sha1(whole).hexdigest().encode(), tuple(lines))  # noqa: S324 (the server's own name for it)
 
@@ -135,11 +138,14 @@ def _source(name: str) -> list[str]:
     return lua_folder().joinpath(*f"{name}.lua".split("/")).read_text("utf-8").splitlines()
 
 
+def _words(sources: Iterable[Sequence[str]]) -> set[str]:
+    """Every name in some files."""
+    return {word for source in sources for word in re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(source)))}
+
+
 def _declared(sources: Mapping[str, Sequence[str]], rarely: Sequence[Sequence[str]]) -> list[str]:
     """The functions of rare files that files outside of their group name."""
-    words = {
-        name: set(re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(text)))) for name, text in sources.items()
-    }
+    words = {name: _words([source]) for name, source in sources.items()}
     declared = ["rare_parts"]
     for group in rarely:
         outside = set().union(*(found for name, found in words.items() if name not in group))
