@@ -16,7 +16,7 @@ _PUSHED = "the same, and a message that the other process's thread reads and han
 FIGURES = (
     Figure("trip", "bare EVALSHA through redis.asyncio (RTT)", "µs", bound="what the ratios are against"),
     Figure("ten", "10 waiters, in the caller's process", "× RTT", bound=_INSIDE),
-    Figure("short", "64 waiters, in the caller's process", "× RTT", "≤ 1.5 (issue: 5 × PING)", _INSIDE),
+    Figure("short", "64 waiters, in the caller's process", "× RTT", "≤ 1.5 (floor: 5 × PING)", _INSIDE),
     Figure("long", "10,000 waiters, in the caller's process", "× RTT", "≤ 1.6", _INSIDE),
     Figure("flat", "10,000 against 10, in the caller's process", "×", "≤ 1.5", "the line's length does not count"),
     Figure("pushed_ten", "10 waiters, pushed to another process", "× RTT", bound=_PUSHED),

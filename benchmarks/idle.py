@@ -15,11 +15,11 @@ FIGURES = (
         "leases",
         "1,000 leases in one process, ttl 10 s",
         "commands/s",
-        "issue: 1 per ttl/3",
+        "floor: 1 per ttl/3",
         "one beat a process, every min(ttl/6, 1.5 s)",
     ),
     Figure("leases_server", "the server's time for them", "µs/s", bound="a beat compares each lease"),
-    Figure("waiters", "1,000 waiters in one process", "commands/s", "≤ 1 (issue: 2)", "one beat a process, every 1 s"),
+    Figure("waiters", "1,000 waiters in one process", "commands/s", "≤ 1 (floor: 2)", "one beat a process, every 1 s"),
     Figure("waiters_server", "the server's time for them", "µs/s", bound="a beat compares each request"),
 )
 

@@ -15,7 +15,7 @@ FIGURES = (
         "pair",
         "acquire + release, p50",
         "× RTT",
-        "≤ 1.4 (issue: 2.5)",
+        "≤ 1.4 (floor: 2.5)",
         "one round trip: the release rides with the next acquire; then a lone call's script and the client's Python",
     ),
     Figure("mean", "the same, mean of all", "× RTT", bound="the same, with the worst ones in"),

@@ -20,7 +20,7 @@ FIGURES = (
         "ratio",
         "the same, against bare",
         "×",
-        "≥ 7 (issue: 3)",
+        "≥ 7 (floor: 3)",
         "the client's Python for each pair: what goes over the socket is shared by some 50 commands",
     ),
     Figure(
@@ -30,7 +30,7 @@ FIGURES = (
         "≤ 12",
         "unpacking, a line for each lease, and its member in each set",
     ),
-    Figure("processor", "server time a pair, grouped: processor", "µs", "issue: ≤ 30", "the same and its sockets"),
+    Figure("processor", "server time a pair, grouped: processor", "µs", "floor: ≤ 30", "the same and its sockets"),
     Figure("bare_server", "server time of a bare EVALSHA, pipelined", "µs", bound="what this machine's server can do"),
 )
 
