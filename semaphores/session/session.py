@@ -237,6 +237,7 @@ class Session:
                     f" longest: set SEMAPHORES_TTL={ttl:g} or connect(ttl={ttl:g})"
                 )
             )
+            self.ledger.answered(sent.items)
             if not any(isinstance(item.command, End) for item in sent.items):
                 self.send_later(End())  # what the same call was granted must not stay for a T that long
             return False
@@ -406,8 +407,12 @@ class Session:
     def _refuse_all(self, error: SemaphoresError) -> None:
         for n in list(self.ledger.awaited):
             self.fail(n, error)
-        with self.ledger.lock:
-            self.ledger.unanswered.clear()
+        unanswered = self.ledger.unanswered
+        with (
+            self.ledger.lock
+        ):  # an `end` still has to be heard: a call that was under way may have been granted something
+            for n in [n for n, pending in unanswered.items() if not isinstance(pending.command, End)]:
+                del unanswered[n]
 
     def close(self) -> None:
         """Lose what is still held and fail what waits, now or later: its client was closed under it."""
