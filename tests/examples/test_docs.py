@@ -40,7 +40,7 @@ PYTHON = (sys.executable, "-W", "error")
 PATIENCE = 60  # seconds for one block on a loaded machine
 CHANGING = [  # in this order
     (r"[0-9a-f]{24}/(\d+)", r"SESSION/\1"),
-    (r"\b[0-9a-f]{16,64}\b", "HEX"),
+    (r"(?<![.])\b[0-9a-f]{16,64}\b", "HEX"),
     (r"[\w.-]+:\d+:[\w.-]+", "HOLDER"),
     (r"[\w.-]+@[\w.-]+", "WHO"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
