@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
@@ -57,7 +56,7 @@ def connections_to(
     if url is None:
         embedded = server.ensure()
         url, init, calm = embedded.url, init or embedded.created, embedded.clean
-        clock = _sleeps_with_us()
+        clock = time.monotonic  # it stands still while the machine sleeps, as the embedded server does
     endpoint = parse_url(url)
     limits = {limit: spec.capacity for limit, spec in file.limits.items()} if file is not None else {}
     settings = Settings(key_prefix(name), span or TTL, _w(endpoint), init, calm, lambda: limits, clock)
@@ -82,11 +81,6 @@ def _ttl_from_environment() -> float | None:
         return float(text)
     except ValueError:
         raise InvalidNumber("SEMAPHORES_TTL", text, f"{SHORTEST_TTL:g} to {LONGEST_TTL:g} seconds") from None
-
-
-def _sleeps_with_us() -> Callable[[], float]:
-    """The clock that stands still while the machine sleeps: the embedded server slept too."""
-    return time.monotonic
 
 
 def _w(endpoint: Endpoint) -> float:

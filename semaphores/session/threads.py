@@ -248,7 +248,7 @@ class ThreadPort:
                 raise ServerUnavailable(f"{self.endpoint.redacted} did not answer") from None
             self._unread.popleft()
             if isinstance(reply, ErrorReply):
-                self._trouble(sent, str(reply), wire)
+                self._trouble(sent, str(reply))
             elif isinstance(reply, bytes):
                 self._received(sent, reply)
             if turn is not None and not self._unloaded and not self._giving and awaited(sent):
@@ -272,7 +272,7 @@ class ThreadPort:
         with self._lock:
             self._queue.extendleft(reversed(sent.items))
 
-    def _trouble(self, sent: Sent, error: str, wire: Wire) -> None:
+    def _trouble(self, sent: Sent, error: str) -> None:
         trouble = trouble_of(error)
         if trouble is Trouble.LOAD:
             self._unloaded = True
