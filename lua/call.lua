@@ -4,7 +4,8 @@
 -- answers }.
 
 local GIVING_BACK = {
-  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1,
+  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1, start = 1,
+  report = 1, finish = 1, cancel_run = 1,
 }
 local MOST_COMMANDS = 256
 local acquired = {} -- answers by N in this call: two copies of one command in it are one
@@ -48,7 +49,14 @@ local function carried_out(command, header, lines)
   elseif op == 'reassert' then
     return reassert(command, header.alive)
   elseif op == 'end' then
-    return finish()
+    return end_session()
+  end
+  local run = ({
+    submit = submit, take = take, start = start, report = report, finish = finish, cancel_run = cancel_run,
+    retry_run = retry_run, set_priority = set_priority, enroll = enroll,
+  })[op]
+  if run then
+    return run(n, command)
   end
   refuse('there is no command ' .. tostring(op))
 end
@@ -159,6 +167,7 @@ local function main()
     session_write()
   end
   slots_write()
+  runs_write()
   more = rare and started and places_write() or more
   clock_write()
   return cmsgpack.pack({

@@ -8,7 +8,7 @@ local function cancel(command, lines)
   local waits = call('HGET', requests_key(me.id), digits(request))
   local answer = { answer = 'cancelled' }
   if line then
-    lease_end(me.id, request, line, place_mark)
+    lease_over(me.id, request, line)
     lines[request] = false
   elseif waits then
     if command.explain then

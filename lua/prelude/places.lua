@@ -23,6 +23,6 @@ end
 
 local function place_mark(place)
   if waiting and not unmarkable and not todo.has[place] and call('ZSCORE', key('places'), place) then
-    undrained_add(place)
+    place_undrained(place)
   end
 end
