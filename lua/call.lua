@@ -61,7 +61,6 @@ local function answer_of(run, ...)
   elseif type(answer) == 'table' and answer.refused then
     return { answer = 'refused', reason = answer.refused }
   end
-  rare_parts()
   return { answer = 'failed', reason = describe(answer) }
 end
 
@@ -78,16 +77,6 @@ local function header_read()
     refuse('w must be 0 to 3600 seconds')
   end
   return header
-end
-
--- Whether a call does more than take and give back where nobody waits.
-local function needs_rare_parts(commands)
-  for _, command in ipairs(commands) do
-    if command.op ~= 'acquire' and command.op ~= 'release' then
-      return true
-    end
-  end
-  return waiting or todo.first <= #todo or meta.next <= meta.clock or me and me.aside and me.aside ~= ''
 end
 
 local function run_commands(header, commands, answers)
@@ -121,7 +110,7 @@ local function run_commands(header, commands, answers)
   return more
 end
 
-local function main()
+local function run_call()
   local header = header_read()
   local commands, answers = {}, {}
   if #ARGV > MOST_COMMANDS + 1 then
@@ -136,30 +125,24 @@ local function main()
   clock_start(header)
   local started, problem = pcall(places_start)
   if not started then
-    rare_parts()
     broken('places', problem)
   end
   if meta.grace > 0 and not in_grace() then
-    rare_parts()
     meta_set('grace', 0)
     places_mark_all('')
   end
   me = session_load(header.session)
-  local rare = needs_rare_parts(commands)
-  if rare then
-    rare_parts()
-    reservation_check()
-  end
+  reservation_check()
   local more = run_commands(header, commands, answers)
   local lost = not me
-  if not lost and rare then
+  if not lost then
     drain(#commands)
   end
   if not lost and not me.ended then
     session_write()
   end
   slots_write()
-  more = rare and started and places_write() or more
+  more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
     epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,
@@ -167,10 +150,3 @@ local function main()
     granted = #own_grants > 0 and own_grants or nil, answers = #answers > 0 and answers or nil,
   })
 end
-
-local fine, reply = pcall(main)
-if fine then
-  return reply
-end
-rare_parts()
-return redis.error_reply('SEMAPHORES ' .. describe(reply))

@@ -8,8 +8,7 @@ local READS = {
   keys = read_keys, index = read_index, doctor = read_doctor,
 }
 
-local function main()
-  rare_parts()
+local function run_read()
   local question = cmsgpack.unpack(ARGV[1])
   local read = type(question) == 'table' and READS[question.ask]
   if not read then
@@ -21,9 +20,3 @@ local function main()
   reply.now, reply.quiet, reply.known = now / SECOND, quiet(), meta_known
   return cmsgpack.pack(reply)
 end
-
-local fine, reply = pcall(main)
-if fine then
-  return reply
-end
-return redis.error_reply('SEMAPHORES ' .. describe(reply))
