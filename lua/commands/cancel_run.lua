@@ -13,7 +13,7 @@ end
 
 local function cancel_run(n, command)
   local id, by = plain_name(command.run, 'run'), one_word(command.by, 'by')
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if not run.status then
     return { answer = 'missing', run = id }

@@ -7,7 +7,7 @@ local function finish(n, command)
   local id = plain_name(command.run, 'run')
   local status = FINISHED[command.status] and command.status or refuse('a run ends in SUCCESS, FAILURE or CANCELED')
   local reason = text(command.reason or '', 'reason')
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if run.token ~= command.token or not IN_PROGRESS[run.status] then
     return { answer = run.token == command.token and 'finished' or 'stale', status = run.status }

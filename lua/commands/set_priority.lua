@@ -4,7 +4,7 @@
 
 local function set_priority(n, command)
   local id, priority = plain_name(command.run, 'run'), whole(command.priority, 'priority', -4096, 4095)
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if not run.status then
     return { answer = 'missing', run = id }

@@ -4,7 +4,7 @@
 
 local function start(n, command)
   local id = plain_name(command.run, 'run')
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if run.token ~= command.token or run.status ~= 'STARTING' then
     local same = run.token == command.token and (run.status == 'STARTED' or run.status == 'CANCELING')

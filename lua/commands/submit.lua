@@ -43,10 +43,10 @@ end
 -- Cancels what a replacement replaces; returns the runs that it has to wait for.
 local function replace(running, queued, by)
   for _, other in ipairs(queued) do
-    run_dequeue(run_read(other), 'replaced by a newer run')
+    run_dequeue(run_record(other), 'replaced by a newer run')
   end
   for _, other in ipairs(running) do
-    local run = run_read(other)
+    local run = run_record(other)
     if run.status ~= 'CANCELING' then
       run_cancel(run, by, 'replaced by a newer run', 'CANCELED')
     end

@@ -8,10 +8,11 @@ local END = {
   'ending', 'reason',
 }
 
-local function run_read(id)
+local function run_record(id)
   local run = { id = id }
   for i, value in ipairs(call('HMGET', run_key(id), unpack(END))) do
-    run[END[i]] = value or nil
+    local field = END[i]
+    run[field] = value or nil
   end
   return run
 end
@@ -33,7 +34,7 @@ local function run_follow(id, after)
     return
   end
   call('HDEL', run_key(id), 'after')
-  local run = run_read(id)
+  local run = run_record(id)
   run_file(id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
@@ -62,7 +63,7 @@ end
 
 -- What becomes of a run whose lease ended before it did: its worker is gone, or never took it.
 local function run_lost(id, token)
-  local run = run_read(id)
+  local run = run_record(id)
   if run.token ~= token or not IN_PROGRESS[run.status] then
     return
   end
@@ -87,7 +88,7 @@ end
 -- In a grace, a worker brings back a run that it is working on: the data may have lost it, or believe that it is queued.
 local function run_reassert(told, member, token)
   local id = plain_name(told.id, 'run')
-  local run, hash = run_read(id), call('HGET', run_key(id), 'group')
+  local run, hash = run_record(id), call('HGET', run_key(id), 'group')
   if hash then
     run_take_out(id, hash)
   end
@@ -144,7 +145,7 @@ end
 
 -- A timer of a run that ran out: `start`, `runtime` or `cancel`.
 local function run_timer_over(what, id, token)
-  local run = run_read(id)
+  local run = run_record(id)
   if run.token ~= token then
     return
   end

@@ -37,7 +37,8 @@ end
 local function run_told(id)
   local told = { id = id }
   for i, value in ipairs(call('HMGET', run_key(id), unpack(TOLD))) do
-    told[TOLD[i]] = value or nil
+    local field = TOLD[i]
+    told[field] = value or nil
   end
   return told
 end

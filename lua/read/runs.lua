@@ -13,7 +13,8 @@ local SHOWN = {
 local function run_row(id)
   local row, there = { id = id }, false
   for i, value in ipairs(call('HMGET', run_key(id), unpack(SHOWN))) do
-    row[SHOWN[i]] = value or nil
+    local field = SHOWN[i]
+    row[field] = value or nil
     there = there or value
   end
   return there and row or nil
