@@ -1,6 +1,6 @@
 -- cancel_run: a queued run is canceled; one in progress is told to stop, and is canceled when its worker says so.
--- Arguments: n, run, by. Answer: canceled | canceling { worker } | over { status } | missing { run }. Audited.
--- Reads and writes: run:ID, and through ended.lua.
+-- Arguments: n, run, by. Answer: canceled | canceling { worker } | over { status } | missing { run }.
+-- Reads and writes: run:ID, audit, and through ended.lua.
 
 local function run_dequeue(run, reason)
   local hash = call('HGET', run_key(run.id), 'group')

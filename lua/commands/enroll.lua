@@ -1,6 +1,6 @@
 -- enroll: a session says that it works on queues, and which jobs its code has; again whenever something of it changed.
--- Arguments: n, queues ('a,b'), code (of its list of jobs), jobs (list of { name, … } to be stored as job:NAME), worker
--- (one line about it: concurrency, load). Answer: enrolled.
+-- Arguments: n, queues ('a,b'), code (of its list of jobs), jobs (list of { name, … } to be stored as job:NAME),
+-- worker (one line about it: concurrency, load). Answer: enrolled.
 -- Reads and writes: session:ID, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, job:NAME, jobs.
 
 local MOST_JOBS = 2000

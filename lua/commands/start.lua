@@ -8,7 +8,7 @@ local function start(n, command)
   is_new(n)
   if run.token ~= command.token or run.status ~= 'STARTING' then
     local same = run.token == command.token and (run.status == 'STARTED' or run.status == 'CANCELING')
-    return { answer = same and 'started' or 'stale', status = run.status }
+    return same and { answer = 'started' } or { answer = 'stale', status = run.status }
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'started', now_ms, 'attempt', (tonumber(run.attempt) or 0) + 1)
   run_move(id, 'STARTING', 'STARTED', now_ms)

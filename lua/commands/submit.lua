@@ -1,6 +1,6 @@
 -- submit: queues a run. It goes on in this very call if its limits and a worker allow it.
--- Arguments: n, run (its id), job, queue, location, needs, pools, tags, priority, max_attempts, by; args (packed), config,
--- max_runtime, conflict (skip or replace), conflict_limit (tag:KEY=VALUE that must not be there twice) (optional).
+-- Arguments: n, run (its id), job, queue, location, needs, pools, tags, priority, max_attempts, by; args (packed),
+-- config, max_runtime, conflict (skip or replace), conflict_limit (tag:KEY=VALUE, not to be there twice) (optional).
 -- Answer: queued { run, replaces } | skipped { run } | busy { limit }.
 -- Reads and writes: run:ID, runs:STATUS, queued:LIMIT, and through queued.lua.
 

@@ -85,7 +85,7 @@ local function lease_over(session, n, line)
   end
 end
 
--- In a grace, a worker brings back a run that it is working on: the data may have lost it, or believe that it is queued.
+-- In a grace, a worker brings back a run that it works on: the data may have lost it, or believe that it is queued.
 local function run_reassert(told, member, token)
   local id = plain_name(told.id, 'run')
   local run, hash = run_record(id), call('HGET', run_key(id), 'group')

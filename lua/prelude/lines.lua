@@ -1,7 +1,7 @@
 -- Lines and takes: runs whose limits have room wait for a free seat, free seats (takes) wait for a run.
 -- Reads and writes: jobs:QUEUE, takes:QUEUE:CODE. Reads: line:QUEUE:JOB, codes:QUEUE, code:QUEUE:CODE.
--- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have, `queue QUEUE`
--- is in `undrained`; a take stands under each of its queues, or under none.
+-- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have,
+-- `queue QUEUE` is in `undrained`; a take stands under each of its queues, or under none.
 
 local line_names = {} -- of places: { queue, job }, or false
 local codes_known = {} -- by queue and job: the codes of living workers that know the job
@@ -83,7 +83,8 @@ local function line_best(queue)
   local best, place
   for _, code in ipairs(codes_of(queue)) do
     if call('EXISTS', takes_key(queue, code)) == 1 then
-      local jobs = call('ZINTER', 2, key('jobs:' .. queue), key('code:' .. queue .. ':' .. code), 'WEIGHTS', 1, 0, 'WITHSCORES')
+      local known = key('code:' .. queue .. ':' .. code)
+      local jobs = call('ZINTER', 2, key('jobs:' .. queue), known, 'WEIGHTS', 1, 0, 'WITHSCORES')
       if jobs[1] and (not best or tonumber(jobs[2]) < best) then
         best, place = tonumber(jobs[2]), 'line:' .. queue .. ':' .. jobs[1]
       end

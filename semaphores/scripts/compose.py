@@ -23,7 +23,7 @@ __all__ = ["Library", "compose", "library", "locate", "sources"]
 
 MOST_LOCALS = 200  # of one Lua function, the top level of the library included
 MOST_UPVALUES = 60  # outer names that one Lua function uses
-FOLDERS = ("prelude", "commands", "read", "repair")  # each with the file of its name; the others follow
+ROOMS = {"prelude": "", "commands": "call", "read": "read", "repair": "repair"}  # folders, each with the file that uses it
 GIVEN = ("LIBRARY", "STATES", "KEYS", "ARGV")  # to library.lua
 
 _USER_FUNCTION = re.compile(r"user_function:(\d+)")
@@ -54,9 +54,9 @@ def sources() -> dict[str, str]:
     folder = lua_folder()
     beside = dict(_texts(folder, ""))
     found: dict[str, str] = {}
-    for room in FOLDERS:
+    for room, user in ROOMS.items():
         found |= _texts(folder / room, f"{room}/")
-        found |= {room: beside.pop(room)} if room in beside else {}
+        found |= {user: beside.pop(user)} if user else {}
     library = beside.pop("library")
     return {**found, **beside, "library": library}
 
