@@ -3,10 +3,7 @@
 -- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted,
 -- answers }.
 
-local GIVING_BACK = {
-  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1, start = 1,
-  report = 1, finish = 1, cancel_run = 1,
-}
+local ADMITTING = { acquire = 1, enroll = 1, take = 1 } -- behind all that gives back, or takes nothing by itself
 local OF_RUNS = {
   submit = submit, take = take, start = start, report = report, finish = finish, cancel_run = cancel_run,
   retry_run = retry_run, set_priority = set_priority, enroll = enroll,
@@ -104,15 +101,15 @@ local function run_commands(header, commands, answers)
   local fine, lines = pcall(prefetched, commands)
   lines = fine and lines or {}
   for i, command in ipairs(commands) do
-    if GIVING_BACK[command.op] and command.op ~= 'begin' then
+    if not ADMITTING[command.op] and command.op ~= 'begin' then
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
   local more = meta.next <= meta.clock and reap_guarded()
   for i, command in ipairs(commands) do
-    if not GIVING_BACK[command.op] and me.ended then
+    if ADMITTING[command.op] and me.ended then
       answers[i] = { answer = 'refused', reason = 'this session is over' }
-    elseif not GIVING_BACK[command.op] then
+    elseif ADMITTING[command.op] then
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end

@@ -7,9 +7,11 @@ stays in the books until the server has answered its finish, else a beat that co
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import msgpack
@@ -233,9 +235,7 @@ class _Execution:
             self.line.post(Release(self.holding.n, self.holding.token))
 
 
-def _object(text: str | None) -> Mapping[str, str]:
-    import json
-
+def _object(text: str | None) -> Mapping[str, Any]:
     found = json.loads(text or "{}")
     return found if isinstance(found, dict) else {}
 

@@ -160,7 +160,7 @@ def told_of(job: Job, location: str) -> dict[str, str]:
         "priority": str(job.priority),
         "max_attempts": str(job.max_attempts),
         "tags": json.dumps(dict(job.tags), ensure_ascii=False),
-        "pools": json.dumps(job.pools()),
+        "pools": json.dumps(dict.fromkeys(job.pools(), 1)),
         "about": json.dumps(job.about(), ensure_ascii=False),
     }
     if job.max_runtime is not None:

@@ -333,7 +333,8 @@ class Session:
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
-            request.order = str(answer["order"])
+            if "order" in answer:  # a take has none
+                request.order = str(answer["order"])
             request.blocked_by = str(answer.get("limit", "")) or None
             if request.waits is not None and request.blocked_by is not None:
                 request.waits(request.blocked_by)
