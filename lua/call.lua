@@ -143,6 +143,7 @@ local function run_call()
   local lost = not me
   if not lost then
     drain(#commands)
+    takes_write()
   end
   if not lost and not me.ended then
     session_write()

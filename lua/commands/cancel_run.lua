@@ -4,7 +4,7 @@
 
 local function run_dequeue(run, reason)
   local hash = call('HGET', run_key(run.id), 'group')
-  if hash then
+  if hash and hash ~= '' then
     run_take_out(run.id, hash)
   end
   queued_remove(run.id, run.needs)

@@ -12,7 +12,7 @@ local function start(n, command)
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'started', now_ms, 'attempt', (tonumber(run.attempt) or 0) + 1)
   run_move(id, 'STARTING', 'STARTED', now_ms)
-  local runtime = tonumber(call('HGET', run_key(id), 'max_runtime') or setting('max_runtime') or '') or 0
+  local runtime = tonumber(run.max_runtime or setting('max_runtime') or '') or 0
   if runtime > 0 then
     run_timer('runtime', id, run.token, runtime)
   end

@@ -5,7 +5,7 @@
 local CANCEL_TIMEOUT = 180 -- seconds, where the configuration says nothing else
 local END = {
   'status', 'token', 'lease', 'needs', 'attempt', 'max_attempts', 'queue', 'job', 'order', 'pools', 'next',
-  'ending', 'reason',
+  'ending', 'reason', 'max_runtime',
 }
 
 local function run_record(id)
@@ -40,8 +40,7 @@ end
 
 -- A run is over. `reason`: one line, of what did not end well.
 local function run_end(run, status, reason)
-  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '')
-  call('HDEL', run_key(run.id), 'lease')
+  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '')
   run_move(run.id, run.status, status, now_ms)
   if run.token then
     run_timers_end(run.id, run.token)
@@ -53,8 +52,8 @@ end
 
 -- Back into its line in its old order.
 local function run_again(run)
-  call('HSET', run_key(run.id), 'status', 'QUEUED')
-  call('HDEL', run_key(run.id), 'lease', 'token', 'worker')
+  call('HSET', run_key(run.id), 'status', 'QUEUED', 'lease', '')
+  call('HDEL', run_key(run.id), 'token', 'worker')
   run_move(run.id, run.status, 'QUEUED', now_ms)
   run_timers_end(run.id, run.token)
   queued_add(run.id, run.needs, run.order)
@@ -89,7 +88,7 @@ end
 local function run_reassert(told, member, token)
   local id = plain_name(told.id, 'run')
   local run, hash = run_record(id), call('HGET', run_key(id), 'group')
-  if hash then
+  if hash and hash ~= '' then
     run_take_out(id, hash)
   end
   if run.status == 'QUEUED' then

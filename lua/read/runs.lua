@@ -14,7 +14,7 @@ local function run_row(id)
   local row, there = { id = id }, false
   for i, value in ipairs(call('HMGET', run_key(id), unpack(SHOWN))) do
     local field = SHOWN[i]
-    row[field] = value or nil
+    row[field] = value ~= '' and value or nil
     there = there or value
   end
   return there and row or nil
