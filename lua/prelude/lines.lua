@@ -132,25 +132,29 @@ local function queue_mark(queue)
 end
 
 -- A free seat waits under each queue of its line: 'take code=HASH queues=a,b since=…'.
-local function take_join(session, n, line)
+local function take_store(session, n, line)
   local member = session .. '/' .. digits(n)
   each_queue(line, function(queue, code)
     call('ZADD', takes_key(queue, code), digits(meta.clock), member)
     takes_none[takes_key(queue, code)] = false
-    queue_mark(queue)
   end)
+end
+
+local function take_join(session, n, line)
+  take_store(session, n, line)
+  each_queue(line, queue_mark)
 end
 
 local function is_take(line)
   return string.sub(line, 1, 5) == 'take '
 end
 
--- What came in this call and is left.
+-- What came in this call and is left: its queues were worked off, or are in `undrained` still.
 local function takes_write()
   for _, take in ipairs(takes_fresh) do
     if not take.over then
       call('HSET', requests_key(me.id), digits(take.n), take.line)
-      take_join(me.id, take.n, take.line)
+      take_store(me.id, take.n, take.line)
     end
   end
 end
