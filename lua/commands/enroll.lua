@@ -31,6 +31,10 @@ local function enroll(n, command)
     call('HSET', key('job:' .. name), unpack(stored[i]))
     call('SADD', key('jobs'), name)
   end
+  local before = call('HGET', session_key(me.id), 'worker')
+  if before and (word(before, 'code') ~= code or word(before, 'queues') ~= queues) then
+    worker_leave(me.id, before)
+  end
   call('HSET', session_key(me.id), 'worker', 'code=' .. code .. ' queues=' .. queues .. ' ' .. worker)
   call('SADD', key('workers'), me.id)
   for queue in string.gmatch(queues, '[^,]+') do

@@ -65,6 +65,9 @@ local function run_timer(what, id, token, span)
 end
 
 local function run_timers_end(id, token)
+  if not token then -- it was never granted
+    return
+  end
   if timers_used == nil then
     timers_used = call('EXISTS', key('timers')) == 1
   end
