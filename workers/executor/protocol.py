@@ -56,8 +56,8 @@ class RunInfo:
 class OpEvent:
     """A step in the life of an op. An op that never got as far has none.
 
-    `attempt` counts the op's own attempts in this run from 1. `limit` is what a WAITING op waits for. `text` is one line:
-    the error of FAILURE and RETRY, the reason of SKIPPED and CANCELED.
+    `attempt` counts the op's own attempts in this run from 1. `limit` is what a WAITING op waits for. `text` is one
+    line: the error of FAILURE and RETRY, the reason of SKIPPED and CANCELED.
     """
 
     op: str
