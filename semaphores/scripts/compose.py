@@ -23,7 +23,12 @@ __all__ = ["Library", "compose", "library", "locate", "sources"]
 
 MOST_LOCALS = 200  # of one Lua function, the top level of the library included
 MOST_UPVALUES = 60  # outer names that one Lua function uses
-ROOMS = {"prelude": "", "commands": "call", "read": "read", "repair": "repair"}  # folders, each with the file that uses it
+ROOMS = {
+    "prelude": "",
+    "commands": "call",
+    "read": "read",
+    "repair": "repair",
+}  # folders, each with the file that uses it
 GIVEN = ("LIBRARY", "STATES", "KEYS", "ARGV")  # to library.lua
 
 _USER_FUNCTION = re.compile(r"user_function:(\d+)")

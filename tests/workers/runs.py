@@ -34,7 +34,9 @@ class Told:
         return [(each.kind, each.text) for each in self.all if isinstance(each, LogLine)]
 
     def text(self, op: str, status: str) -> str:
-        return next(each.text for each in self.all if isinstance(each, OpEvent) and (each.op, each.status) == (op, status))
+        return next(
+            each.text for each in self.all if isinstance(each, OpEvent) and (each.op, each.status) == (op, status)
+        )
 
     async def until(self, found: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
