@@ -1,7 +1,7 @@
 """Seat: one place of a worker: asks for a run, works on it, finishes it, and asks for the next in the same call.
 
-Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease; it
-stays in the books until the server has answered its finish, else a beat that comes first would call it lost.
+Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease,
+and stays in the books until the server has answered that, else a beat that comes first would call it lost.
 """
 
 from __future__ import annotations
