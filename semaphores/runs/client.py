@@ -1,4 +1,4 @@
-"""Client: the verbs of runs on one namespace; `client.runs`, and `client.aio.runs` with the same as coroutines."""
+"""Client: the verbs of runs on one namespace: `client.runs`; `client.aio.runs` has the same names as coroutines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views: what reads of runs return, and how a reply's row becomes one. Times of the server's clock, spans in s."""
+"""Views: what reads of runs return, and how a row becomes one. Times are of the server's clock, spans in seconds."""
 
 from __future__ import annotations
 
