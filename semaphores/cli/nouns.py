@@ -1,13 +1,12 @@
 """Nouns: the words of the command line, where each lives, and what the help says of it; none is imported to know that.
 
-Other packages add theirs by an entry point of the group `semaphores.nouns`: a mapping of words to `Word`, where
-`worker` is a noun and `run execute` a verb of the noun `run`. It is looked at only for a word that is none of ours,
-and for the help. What is ours cannot be replaced.
+Other packages add theirs by entry points of the group `semaphores.nouns`: the name is `WORDS - HELP`, where the words
+are a noun (`worker`) or a verb of a noun (`run execute`); the value is the module. They are looked at only for a word
+that is none of ours, and for the help. What is ours cannot be replaced.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -52,17 +51,11 @@ NOUNS: Mapping[str, Word] = {
 
 @cache
 def contributed() -> Mapping[str, Word]:
-    """Return what other packages add. One that cannot be loaded is told of on stderr, and spoils nothing else."""
+    """Return what other packages add, by words; none of it is imported."""
     from importlib.metadata import entry_points
 
-    found: dict[str, Word] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            found |= point.load()
-        except (ImportError, AttributeError, TypeError) as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"note: the commands of {point.value} are missing: {told}", file=sys.stderr)
-    return {words: word for words, word in found.items() if words not in NOUNS}
+    points = ((point.name.partition(" - "), point.value) for point in entry_points(group=GROUP))
+    return {words: Word(module, text) for (words, _, text), module in points if words not in NOUNS}
 
 
 def contributed_nouns() -> dict[str, Word]:
