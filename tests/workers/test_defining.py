@@ -63,7 +63,7 @@ def test_the_pools_of_an_op_may_be_given_in_three_ways() -> None:
 
 
 BAD_JOBS: list[tuple[Callable[[], object], str]] = [
-    (lambda: job_of(), "it has no ops"),
+    (job_of, "it has no ops"),
     (lambda: job_of(one), "'one' is no op: put @op before the function"),
     (lambda: job_of(op(one), op(name="one")(two)), "two ops are called 'one'"),
     (lambda: job_of(op(one), name="a/b"), "job 'a/b' cannot be used"),

@@ -209,7 +209,7 @@ async def test_a_max_concurrent_that_cannot_be_asked_fails_the_run_with_its_erro
     with pytest.raises(RunFailed, match="max_concurrent of job 'etl' cannot be asked: OSError: no load"):
         await run(job_of(op(context), executor=in_process(max_concurrent=broken)))
     with pytest.raises(RunFailed, match="returned 'many': it must be a whole number"):
-        await run(job_of(op(context), executor=in_process(max_concurrent=lambda: "many")))  # type: ignore[arg-type,return-value]
+        await run(job_of(op(context), executor=in_process(max_concurrent=lambda: "many")))  # type: ignore[arg-type]
 
 
 @in_loop

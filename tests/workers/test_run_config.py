@@ -1,4 +1,4 @@
-"""Run config: limits for one run, from values or YAML; what stands in a wrong place is said with line and right place."""
+"""Run config: limits for one run, from values or YAML; a mistake is reported with its line and the right place."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ MISTAKES = [
      "execution.config.multiprocess.max_concurent", 4, "did you mean 'max_concurrent'?"),
     ("execution:\n  config:\n    max_concurrent: -1\n", "execution.config.max_concurrent", 3, "for the default"),
     ("execution:\n  config:\n    max_concurrent: many\n", "execution.config.max_concurrent", 3, "for the default"),
-    ("execution:\n  config:\n    max_concurrent_runs: 3\n", "execution.config.max_concurrent_runs", 3, "max_concurrent"),
+    ("execution:\n  config:\n    max_concurrent_runs: 3\n", "execution.config.max_concurrent_runs", 3, "max_conc"),
     ("concurrency:\n  runs: {}\n", "concurrency", 1, "it belongs to the configuration file of the deployment"),
     ("multiprocess:\n  max_concurrent: 1\n", "multiprocess", 1, "it belongs to execution.config.multiprocess"),
     ("execution:\n  config:\n    in_process: {}\n    max_concurrent: 2\n", "execution.config.max_concurrent", 4,
