@@ -24,7 +24,7 @@ START_TIMEOUT = 20.0  # seconds
 class Used:
     """What a server has spent. Seconds."""
 
-    scripts: float  # inside EVALSHA, as it counts itself
+    scripts: float  # inside FCALL, as it counts itself
     processor: float  # of its main thread, sockets included
 
     def __sub__(self, earlier: Used) -> Used:
@@ -49,7 +49,7 @@ class BenchServer:
 
     def used(self) -> Used:
         """Return what it has spent until now."""
-        scripts = self.plain.info("commandstats").get("cmdstat_evalsha", {}).get("usec", 0)
+        scripts = self.plain.info("commandstats").get("cmdstat_fcall", {}).get("usec", 0)
         info = self.plain.info("cpu")
         main = [info.get(f"used_cpu_{kind}_main_thread", info[f"used_cpu_{kind}"]) for kind in ("user", "sys")]
         return Used(scripts / 1e6, float(sum(main)))

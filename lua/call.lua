@@ -3,9 +3,10 @@
 -- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted,
 -- answers }.
 
-local GIVING_BACK = {
-  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1, start = 1,
-  report = 1, finish = 1, cancel_run = 1,
+local ADMITTING = { acquire = 1, enroll = 1, take = 1 } -- behind all that gives back, or takes nothing by itself
+local OF_RUNS = {
+  submit = submit, take = take, start = start, report = report, finish = finish, cancel_run = cancel_run,
+  retry_run = retry_run, set_priority = set_priority, enroll = enroll,
 }
 local MOST_COMMANDS = 256
 local acquired = {} -- answers by N in this call: two copies of one command in it are one
@@ -51,10 +52,7 @@ local function carried_out(command, header, lines)
   elseif op == 'end' then
     return end_session()
   end
-  local run = ({
-    submit = submit, take = take, start = start, report = report, finish = finish, cancel_run = cancel_run,
-    retry_run = retry_run, set_priority = set_priority, enroll = enroll,
-  })[op]
+  local run = OF_RUNS[op]
   if run then
     return run(n, command)
   end
@@ -69,7 +67,6 @@ local function answer_of(run, ...)
   elseif type(answer) == 'table' and answer.refused then
     return { answer = 'refused', reason = answer.refused }
   end
-  rare_parts()
   return { answer = 'failed', reason = describe(answer) }
 end
 
@@ -88,16 +85,6 @@ local function header_read()
   return header
 end
 
--- Whether a call does more than take and give back where nobody waits.
-local function needs_rare_parts(commands)
-  for _, command in ipairs(commands) do
-    if command.op ~= 'acquire' and command.op ~= 'release' then
-      return true
-    end
-  end
-  return waiting or todo.first <= #todo or meta.next <= meta.clock or me and me.aside and me.aside ~= ''
-end
-
 local function run_commands(header, commands, answers)
   for i, command in ipairs(commands) do
     if command.op == 'begin' then
@@ -114,22 +101,22 @@ local function run_commands(header, commands, answers)
   local fine, lines = pcall(prefetched, commands)
   lines = fine and lines or {}
   for i, command in ipairs(commands) do
-    if GIVING_BACK[command.op] and command.op ~= 'begin' then
+    if not ADMITTING[command.op] and command.op ~= 'begin' then
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
   local more = meta.next <= meta.clock and reap_guarded()
   for i, command in ipairs(commands) do
-    if not GIVING_BACK[command.op] and me.ended then
+    if ADMITTING[command.op] and me.ended then
       answers[i] = { answer = 'refused', reason = 'this session is over' }
-    elseif not GIVING_BACK[command.op] then
+    elseif ADMITTING[command.op] then
       answers[i] = answer_of(carried_out, command, header, lines)
     end
   end
   return more
 end
 
-local function main()
+local function run_call()
   local header = header_read()
   local commands, answers = {}, {}
   if #ARGV > MOST_COMMANDS + 1 then
@@ -144,31 +131,26 @@ local function main()
   clock_start(header)
   local started, problem = pcall(places_start)
   if not started then
-    rare_parts()
     broken('places', problem)
   end
   if meta.grace > 0 and not in_grace() then
-    rare_parts()
     meta_set('grace', 0)
     places_mark_all('')
   end
   me = session_load(header.session)
-  local rare = needs_rare_parts(commands)
-  if rare then
-    rare_parts()
-    reservation_check()
-  end
+  reservation_check()
   local more = run_commands(header, commands, answers)
   local lost = not me
-  if not lost and rare then
+  if not lost then
     drain(#commands)
+    takes_write()
   end
   if not lost and not me.ended then
     session_write()
   end
   slots_write()
   runs_write()
-  more = rare and started and places_write() or more
+  more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
     epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,
@@ -176,10 +158,3 @@ local function main()
     granted = #own_grants > 0 and own_grants or nil, answers = #answers > 0 and answers or nil,
   })
 end
-
-local fine, reply = pcall(main)
-if fine then
-  return reply
-end
-rare_parts()
-return redis.error_reply('SEMAPHORES ' .. describe(reply))

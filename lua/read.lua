@@ -9,8 +9,7 @@ local READS = {
   counts = read_counts, jobs = read_jobs, workers = read_workers,
 }
 
-local function main()
-  rare_parts()
+local function run_read()
   local question = cmsgpack.unpack(ARGV[1])
   local read = type(question) == 'table' and READS[question.ask]
   if not read then
@@ -22,9 +21,3 @@ local function main()
   reply.now, reply.quiet, reply.known = now / SECOND, quiet(), meta_known
   return cmsgpack.pack(reply)
 end
-
-local fine, reply = pcall(main)
-if fine then
-  return reply
-end
-return redis.error_reply('SEMAPHORES ' .. describe(reply))

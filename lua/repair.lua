@@ -9,8 +9,7 @@ local REPAIRS = {
 }
 local MOST_ITEMS = 200
 
-local function main()
-  rare_parts()
+local function run_repair()
   local question = cmsgpack.unpack(ARGV[1])
   local mend = type(question) == 'table' and REPAIRS[question.repair]
   if not mend or type(question.items) ~= 'table' or #question.items > MOST_ITEMS then
@@ -38,9 +37,3 @@ local function main()
   end
   return cmsgpack.pack({ done = done, failed = #failed > 0 and failed or nil })
 end
-
-local fine, reply = pcall(main)
-if fine then
-  return reply
-end
-return redis.error_reply('SEMAPHORES ' .. describe(reply))

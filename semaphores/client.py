@@ -23,7 +23,7 @@ from semaphores.pool import pool as _pool
 from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
-from semaphores.scripts.compose import repair_script
+from semaphores.scripts.probe import info_fields
 from semaphores.session.process import user
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, NamespaceView, RequestView, SessionView
 
@@ -189,10 +189,9 @@ class Client:
 
     def repair(self, findings: Sequence[doctor.Finding]) -> doctor.Mended:
         """Make slots, leases, sessions, groups and places agree again. No living lease is ever freed."""
-        script = repair_script()
         return drive(
             doctor.repair(findings, ttl=self.connections.settings.ttl),
-            lambda question: self.connections.ask(question, script),
+            lambda question: self.connections.ask(question, "repair"),
         )
 
     def _ask(self, asking: Asking[T]) -> T:
@@ -278,8 +277,7 @@ class AsyncClient:
 
 def parse_information(reply: object) -> dict[str, object]:
     """Return what INFO said, by field."""
-    lines = bytes(reply).decode("utf-8", "replace").splitlines() if isinstance(reply, bytes) else []
-    return {name: value for name, _, value in (line.partition(":") for line in lines if line[:1] not in ("", "#"))}
+    return {**info_fields(reply)} if isinstance(reply, bytes) else {}
 
 
 def connect(

@@ -20,13 +20,12 @@ from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import key_prefix
 from semaphores.scripts.answers import error_of
 from semaphores.scripts.asking import decode_reply, encode_question
-from semaphores.scripts.call import Answer, pack_command, read_reply
+from semaphores.scripts.call import Answer, function_words, pack_command, read_reply
 from semaphores.scripts.commands import Command, End
-from semaphores.scripts.compose import Script, call_script, read_script
 from semaphores.session.keeper import Keeper
 from semaphores.session.loops import LoopPort
 from semaphores.session.session import Session, Settings
-from semaphores.session.threads import LAST_CALL, PATIENCE, PAUSE, ThreadPort, ask_script
+from semaphores.session.threads import LAST_CALL, PATIENCE, PAUSE, ThreadPort, ask_function
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
 from semaphores.wording import readable
@@ -113,7 +112,7 @@ class Connections:
         """Run one command in a session of its own, begun and ended in the same call. Raises ServerUnavailable."""
 
         def exchange(wire: Wire) -> Answer:
-            packed = ask_script(wire, self.session.one_shot(command, wire.server), call_script())
+            packed = ask_function(wire, self.session.one_shot(command, wire.server))
             if not isinstance(packed, bytes):
                 raise ServerError("the server answered a call with something else than a reply")
             reply = read_reply(packed)
@@ -125,14 +124,12 @@ class Connections:
 
         return self._errand(exchange, patience)
 
-    def ask(self, question: Mapping[str, object], script: Script | None = None, patience: float = PATIENCE) -> Answer:
-        """Ask the reading script (or another) and return its reply. Raises ServerUnavailable."""
-        script = script or read_script()
-        words = (b"EVALSHA", script.sha, b"2", f"{self.prefix}meta".encode(), f"{self.prefix}never".encode())
-        data = pack_command(*words, encode_question(question))
+    def ask(self, question: Mapping[str, object], function: str = "read", patience: float = PATIENCE) -> Answer:
+        """Ask `read` or `repair` and return its reply. Raises ServerUnavailable."""
+        data = pack_command(*function_words(function, self.prefix), encode_question(question))
 
         def exchange(wire: Wire) -> Answer:
-            packed = ask_script(wire, data, script)
+            packed = ask_function(wire, data)
             return decode_reply(packed if isinstance(packed, bytes) else b"")
 
         return self._errand(exchange, patience)
@@ -171,7 +168,7 @@ class Connections:
             wire = Wire(self.endpoint, self.prefix + "meta", LAST_CALL)
             try:
                 sent = self.session.call([self.session.ledger.enter(End())], wire.server)
-                ask_script(wire, sent.data, call_script())
+                ask_function(wire, sent.data)
             finally:
                 wire.close()
 

@@ -43,7 +43,7 @@ def test_by_tcp_with_password_and_database() -> None:
 
 
 def test_by_unix_socket_as_a_user_with_no_more_rights_than_needed() -> None:
-    rights = "resetkeys resetchannels ~sem:{* &sem:{* -@all +eval +evalsha +script|load +time +info +ping +select"
+    rights = "resetkeys resetchannels ~sem:{* &sem:{* -@all +fcall +fcall_ro +function|load +time +info +ping +select"
     data = "+hmget +hset +hget +hgetall +hdel +hlen +hexists +hkeys +hscan +zadd +zrem +zcard +zrange +zscore +zcount"
     more = "+zrank +zmscore +zscan +exists +del +sadd +srem +srandmember +sscan +scard +smembers +zcount"
     more += " +xadd +xlen +xrevrange +scan"

@@ -1,15 +1,17 @@
 """Seat: one place of a worker: asks for a run, works on it, finishes it, and asks for the next in the same call.
 
-Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease; it
-stays in the books until the server has answered its finish, else a beat that comes first would call it lost.
+Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease,
+and stays in the books until the server has answered that, else a beat that comes first would call it lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import msgpack
@@ -233,9 +235,7 @@ class _Execution:
             self.line.post(Release(self.holding.n, self.holding.token))
 
 
-def _object(text: str | None) -> Mapping[str, str]:
-    import json
-
+def _object(text: str | None) -> Mapping[str, Any]:
     found = json.loads(text or "{}")
     return found if isinstance(found, dict) else {}
 

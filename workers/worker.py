@@ -65,6 +65,7 @@ class Worker:
         self._draining = False
         self._wanted = 0
         self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._enrolled = ""  # the session that did
 
     def __repr__(self) -> str:
@@ -90,6 +91,12 @@ class Worker:
             await self._enroll()
             tasks.start_soon(self._tend, crew, tasks)
             self.ready.set()
+
+    async def until_finished(self, count: int) -> None:
+        """Return when that many runs have ended here."""
+        while self.finished < count:
+            self._ended.clear()
+            await self._ended.wait()
 
     def drain(self) -> None:
         """Take no more runs; `work` returns with the last one."""
@@ -138,6 +145,7 @@ class Worker:
 
     def _over(self, run: str, status: str) -> None:
         self.finished += 1
+        self._ended.set()
 
     async def _enroll(self) -> None:
         """Say who this is, which queues it works on and which jobs it has."""
@@ -160,7 +168,7 @@ def told_of(job: Job, location: str) -> dict[str, str]:
         "priority": str(job.priority),
         "max_attempts": str(job.max_attempts),
         "tags": json.dumps(dict(job.tags), ensure_ascii=False),
-        "pools": json.dumps(job.pools()),
+        "pools": json.dumps(dict.fromkeys(job.pools(), 1)),
         "about": json.dumps(job.about(), ensure_ascii=False),
     }
     if job.max_runtime is not None:

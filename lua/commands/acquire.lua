@@ -31,7 +31,6 @@ end
 
 local function acquire(n, command)
   if not is_new(n) then
-    rare_parts()
     local before = acquired_before(n)
     if before then
       return before
@@ -41,7 +40,6 @@ local function acquire(n, command)
   local needs = needs_parse(words)
   local score = (command.order or command.priority) and order_of(command)
   if waiting or in_grace() or not has_room(needs) then
-    rare_parts()
     local answer = not_granted(n, command, words, needs, score or order_of(command), holder)
     if answer then
       return answer

@@ -1,10 +1,10 @@
 -- cancel_run: a queued run is canceled; one in progress is told to stop, and is canceled when its worker says so.
--- Arguments: n, run, by. Answer: canceled | canceling { worker } | over { status } | missing { run }. Audited.
--- Reads and writes: run:ID, and through ended.lua.
+-- Arguments: n, run, by. Answer: canceled | canceling { worker } | over { status } | missing { run }.
+-- Reads and writes: run:ID, audit, and through ended.lua.
 
 local function run_dequeue(run, reason)
   local hash = call('HGET', run_key(run.id), 'group')
-  if hash then
+  if hash and hash ~= '' then
     run_take_out(run.id, hash)
   end
   queued_remove(run.id, run.needs)
@@ -13,7 +13,7 @@ end
 
 local function cancel_run(n, command)
   local id, by = plain_name(command.run, 'run'), one_word(command.by, 'by')
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if not run.status then
     return { answer = 'missing', run = id }

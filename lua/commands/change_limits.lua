@@ -1,7 +1,7 @@
 -- change_limits: sets, deletes, pauses and resumes limits, and settings of runs, all or nothing; versioned and audited.
--- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }), settings
--- (optional: map of name to value, '' deletes one), origin (file or hand), by, expect (optional: the config version the
--- caller saw). `fill` sets a limit that has no
+-- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }),
+-- settings (optional: map of name to value, '' deletes one), origin (file or hand), by, expect (optional: the config
+-- version the caller saw). `fill` sets a limit that has no
 -- capacity, after a loss; what a living holder re-asserts later goes over it.
 -- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing {
 -- limit } | unpaused { limit }. Reads and writes: limits, limits:info, settings, audit, meta.

@@ -1,6 +1,6 @@
 -- enroll: a session says that it works on queues, and which jobs its code has; again whenever something of it changed.
--- Arguments: n, queues ('a,b'), code (of its list of jobs), jobs (list of { name, … } to be stored as job:NAME), worker
--- (one line about it: concurrency, load). Answer: enrolled.
+-- Arguments: n, queues ('a,b'), code (of its list of jobs), jobs (list of { name, … } to be stored as job:NAME),
+-- worker (one line about it: concurrency, load). Answer: enrolled.
 -- Reads and writes: session:ID, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, job:NAME, jobs.
 
 local MOST_JOBS = 2000
@@ -30,6 +30,10 @@ local function enroll(n, command)
     call('DEL', key('job:' .. name))
     call('HSET', key('job:' .. name), unpack(stored[i]))
     call('SADD', key('jobs'), name)
+  end
+  local before = call('HGET', session_key(me.id), 'worker')
+  if before and (word(before, 'code') ~= code or word(before, 'queues') ~= queues) then
+    worker_leave(me.id, before)
   end
   call('HSET', session_key(me.id), 'worker', 'code=' .. code .. ' queues=' .. queues .. ' ' .. worker)
   call('SADD', key('workers'), me.id)

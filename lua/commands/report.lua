@@ -1,6 +1,6 @@
 -- report: what the ops of a run are at, and lines for its log, from the worker that has it.
--- Arguments: n, run, token; ops (map of op to one line), entries (list of { name, value, … } for the stream) (optional).
--- Answer: reported | stale. Reads and writes: run:ID:ops, run:ID:log.
+-- Arguments: n, run, token; ops (map of op to one line), entries (list of { name, value, … } for the
+-- stream) (optional). Answer: reported | stale. Reads and writes: run:ID:ops, run:ID:log.
 
 local function report(n, command)
   local id = plain_name(command.run, 'run')

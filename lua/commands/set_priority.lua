@@ -4,7 +4,7 @@
 
 local function set_priority(n, command)
   local id, priority = plain_name(command.run, 'run'), whole(command.priority, 'priority', -4096, 4095)
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if not run.status then
     return { answer = 'missing', run = id }
@@ -15,7 +15,7 @@ local function set_priority(n, command)
   local order = (4095 - priority) * 2 ^ 40 + tonumber(run.order) % 2 ^ 40
   call('HSET', run_key(id), 'priority', digits(priority), 'order', digits(order))
   queued_add(id, run.needs, digits(order))
-  if hash then
+  if hash and hash ~= '' then
     run_take_out(id, hash)
     run_file(id, run_words(run.needs, run.pools), run.queue, run.job, order)
   end

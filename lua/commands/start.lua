@@ -4,15 +4,15 @@
 
 local function start(n, command)
   local id = plain_name(command.run, 'run')
-  local run = run_read(id)
+  local run = run_record(id)
   is_new(n)
   if run.token ~= command.token or run.status ~= 'STARTING' then
     local same = run.token == command.token and (run.status == 'STARTED' or run.status == 'CANCELING')
-    return { answer = same and 'started' or 'stale', status = run.status }
+    return same and { answer = 'started' } or { answer = 'stale', status = run.status }
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'started', now_ms, 'attempt', (tonumber(run.attempt) or 0) + 1)
   run_move(id, 'STARTING', 'STARTED', now_ms)
-  local runtime = tonumber(call('HGET', run_key(id), 'max_runtime') or setting('max_runtime') or '') or 0
+  local runtime = tonumber(run.max_runtime or setting('max_runtime') or '') or 0
   if runtime > 0 then
     run_timer('runtime', id, run.token, runtime)
   end

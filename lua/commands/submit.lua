@@ -1,6 +1,6 @@
 -- submit: queues a run. It goes on in this very call if its limits and a worker allow it.
--- Arguments: n, run (its id), job, queue, location, needs, pools, tags, priority, max_attempts, by; args (packed), config,
--- max_runtime, conflict (skip or replace), conflict_limit (tag:KEY=VALUE that must not be there twice) (optional).
+-- Arguments: n, run (its id), job, queue, location, needs, pools, tags, priority, max_attempts, by; args (packed),
+-- config, max_runtime, conflict (skip or replace), conflict_limit (tag:KEY=VALUE, not to be there twice) (optional).
 -- Answer: queued { run, replaces } | skipped { run } | busy { limit }.
 -- Reads and writes: run:ID, runs:STATUS, queued:LIMIT, and through queued.lua.
 
@@ -13,7 +13,10 @@ local function runs_under(limit)
   for _, member in ipairs(members) do
     local session, number = string.match(member, '^(.-)/(%d+)')
     local line = session and call('HGET', leases_key(session), number)
-    running[#running + 1] = line and word(line, 'run') or nil
+    local run = line and word(line, 'run')
+    if run and IN_PROGRESS[run_status(run)] then -- a lease outlives its run while it is taken back
+      running[#running + 1] = run
+    end
   end
   if #queued > MOST_CONFLICTS or #members > MOST_CONFLICTS then
     return nil
@@ -43,10 +46,10 @@ end
 -- Cancels what a replacement replaces; returns the runs that it has to wait for.
 local function replace(running, queued, by)
   for _, other in ipairs(queued) do
-    run_dequeue(run_read(other), 'replaced by a newer run')
+    run_dequeue(run_record(other), 'replaced by a newer run')
   end
   for _, other in ipairs(running) do
-    local run = run_read(other)
+    local run = run_record(other)
     if run.status ~= 'CANCELING' then
       run_cancel(run, by, 'replaced by a newer run', 'CANCELED')
     end

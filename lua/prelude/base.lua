@@ -3,11 +3,11 @@
 -- the server then refuses the call before it starts, instead of showing half of the keys).
 
 local call = redis.call
-local PREFIX = string.sub(KEYS[1], 1, -5)
+local prefix = string.sub(KEYS[1], 1, -5)
 local LARGEST = 2 ^ 52 -- of any number a caller sends: above it doubles lose whole numbers soon
 
 local function key(name)
-  return PREFIX .. name
+  return prefix .. name
 end
 
 -- Numbers of more than 14 digits must never pass through `..` or tostring.

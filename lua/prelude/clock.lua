@@ -9,18 +9,8 @@ local FIELDS = {
 }
 local OFTEN = 10 -- of these are read by each call, the others when one is asked for
 local IS_TEXT = { server = true, reserving = true }
-local meta, meta_changed = {}, {}
 local now -- the server's wall clock, whole µs, read once
 local now_ms -- the same in ms, as text: when a lease was granted
-
-local function meta_set(field, value)
-  meta[field] = value
-  meta_changed[field] = value
-end
-
-local function in_grace()
-  return meta.grace > meta.clock
-end
 
 local function meta_load(first, last)
   local stored = call('HMGET', KEYS[1], unpack(FIELDS, first, last))
@@ -31,23 +21,33 @@ local function meta_load(first, last)
   return stored[1] and true or false
 end
 
-setmetatable(meta, { __index = function(_, field)
+local function meta_rest(_, field)
   meta_load(OFTEN + 1, #FIELDS)
   return rawget(meta, field)
-end })
+end
+
+local REST = { __index = meta_rest }
+local meta, meta_changed = setmetatable({}, REST), {}
+
+local function meta_set(field, value)
+  meta[field] = value
+  meta_changed[field] = value
+end
+
+local function in_grace()
+  return meta.grace > meta.clock
+end
 
 local function clock_start(header)
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
   now_ms = digits(math.floor(now / 1000))
   if not meta_load(1, OFTEN) then
-    rare_parts()
     meta_create(header)
   else
     local gap = now - meta.wall
     local seen = (header.epoch or 0) < meta.epoch or header.epoch == meta.epoch and (header.clock or 0) <= meta.clock
     if header.server ~= meta.server or not seen or header.w > 0 or gap < -meta.ttl / 100 then
-      rare_parts()
       epoch_check(header, gap, seen)
     else
       meta_set('clock', meta.clock + math.max(1, math.min(gap, 2 * SECOND, meta.ttl / 5)))

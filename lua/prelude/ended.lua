@@ -5,13 +5,14 @@
 local CANCEL_TIMEOUT = 180 -- seconds, where the configuration says nothing else
 local END = {
   'status', 'token', 'lease', 'needs', 'attempt', 'max_attempts', 'queue', 'job', 'order', 'pools', 'next',
-  'ending', 'reason',
+  'ending', 'reason', 'max_runtime', 'after',
 }
 
-local function run_read(id)
+local function run_record(id)
   local run = { id = id }
   for i, value in ipairs(call('HMGET', run_key(id), unpack(END))) do
-    run[END[i]] = value or nil
+    local field = END[i]
+    run[field] = value or nil
   end
   return run
 end
@@ -33,17 +34,17 @@ local function run_follow(id, after)
     return
   end
   call('HDEL', run_key(id), 'after')
-  local run = run_read(id)
+  local run = run_record(id)
   run_file(id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
 -- A run is over. `reason`: one line, of what did not end well.
 local function run_end(run, status, reason)
-  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '')
-  call('HDEL', run_key(run.id), 'lease')
+  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '')
   run_move(run.id, run.status, status, now_ms)
-  if run.token then
-    run_timers_end(run.id, run.token)
+  run_timers_end(run.id, run.token)
+  if run.after or run.next then
+    call('HDEL', run_key(run.id), 'after', 'next')
   end
   for id in string.gmatch(run.next or '', '[^ ]+') do
     run_follow(id, run.id)
@@ -52,8 +53,8 @@ end
 
 -- Back into its line in its old order.
 local function run_again(run)
-  call('HSET', run_key(run.id), 'status', 'QUEUED')
-  call('HDEL', run_key(run.id), 'lease', 'token', 'worker')
+  call('HSET', run_key(run.id), 'status', 'QUEUED', 'lease', '')
+  call('HDEL', run_key(run.id), 'token', 'worker')
   run_move(run.id, run.status, 'QUEUED', now_ms)
   run_timers_end(run.id, run.token)
   queued_add(run.id, run.needs, run.order)
@@ -62,7 +63,7 @@ end
 
 -- What becomes of a run whose lease ended before it did: its worker is gone, or never took it.
 local function run_lost(id, token)
-  local run = run_read(id)
+  local run = run_record(id)
   if run.token ~= token or not IN_PROGRESS[run.status] then
     return
   end
@@ -84,11 +85,11 @@ local function lease_over(session, n, line)
   end
 end
 
--- In a grace, a worker brings back a run that it is working on: the data may have lost it, or believe that it is queued.
+-- In a grace, a worker brings back a run that it works on: the data may have lost it, or believe that it is queued.
 local function run_reassert(told, member, token)
   local id = plain_name(told.id, 'run')
-  local run, hash = run_read(id), call('HGET', run_key(id), 'group')
-  if hash then
+  local run, hash = run_record(id), call('HGET', run_key(id), 'group')
+  if hash and hash ~= '' then
     run_take_out(id, hash)
   end
   if run.status == 'QUEUED' then
@@ -103,6 +104,10 @@ local function run_reassert(told, member, token)
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
   run_move(id, run.status, 'STARTED', now_ms)
+  local runtime = tonumber(run.max_runtime or told.max_runtime or setting('max_runtime') or '') or 0
+  if runtime > 0 and not call('ZSCORE', key('timers'), 'runtime ' .. id .. ' ' .. token) then
+    run_timer('runtime', id, token, runtime) -- counted anew: when it began is lost
+  end
 end
 
 -- Takes a lease from its holder: told at once, free when it answers, or after T.
@@ -144,7 +149,7 @@ end
 
 -- A timer of a run that ran out: `start`, `runtime` or `cancel`.
 local function run_timer_over(what, id, token)
-  local run = run_read(id)
+  local run = run_record(id)
   if run.token ~= token then
     return
   end

@@ -25,12 +25,16 @@ local function group_place(hash, place, score)
     call('ZREM', key(before), hash)
     if call('EXISTS', key(before)) == 0 then
       call('ZREM', key('places'), before)
+      places_known[before] = false
     end
     line_note(before)
   end
   if place then
     call('ZADD', key(place), score, hash)
-    call('ZADD', key('places'), 0, place)
+    if not place_used(place) then
+      call('ZADD', key('places'), 0, place)
+      places_known[place] = true
+    end
     call('HSET', group_key(hash), 'place', place)
     waiting = true
     line_note(place)
@@ -52,9 +56,9 @@ local function group_first(hash)
   return first[1], tonumber(first[2] or '')
 end
 
--- After its requests changed: the group keeps its place under its first request's score, or is gone.
-local function group_settle(hash)
-  local place = call('HGET', group_key(hash), 'place')
+-- After its requests changed: the group keeps its place under its first request's score, or is gone. Returns whether it
+-- is still there.
+local function group_settle(hash, place)
   local first, score = group_first(hash)
   if not first then
     reservation_end_if(hash)
@@ -67,6 +71,7 @@ local function group_settle(hash)
   if place then
     place_mark(place)
   end
+  return first ~= nil
 end
 
 local function requests_key(session)
@@ -74,9 +79,18 @@ local function requests_key(session)
 end
 
 local function group_leave(hash, member)
-  group_prove(call('HGET', group_key(hash), 'place'))
+  local place, moves = unpack(call('HMGET', group_key(hash), 'place', 'moves'))
+  group_prove(place)
   call('ZREM', group_requests(hash), member)
-  group_settle(hash)
+  return group_settle(hash, place) and moves ~= '0'
+end
+
+-- A member of a group was granted: the group has not wandered in vain.
+local function group_served(hash, member)
+  if group_leave(hash, member) then
+    call('HSET', group_key(hash), 'moves', 0)
+  end
+  reservation_end_if(hash)
 end
 
 -- `queue` and `job`: of runs.
@@ -110,7 +124,7 @@ local function group_join(member, limited, score, place, queue, job)
     end
     group_place(hash, place, digits(score))
   elseif first ~= group_first(hash) then
-    group_settle(hash)
+    group_settle(hash, known)
   end
   return hash
 end

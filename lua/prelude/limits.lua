@@ -2,7 +2,7 @@
 -- Reads: limits. Invariant: a capacity is read once a call; absent is unlimited, and so is -1, which for a pool also
 -- sets aside the default.
 
-local UNLIMITED = math.huge
+local UNLIMITED = 1 / 0 -- math is not there while a library is loaded
 local MOST_SLOTS, MOST_NEEDS = 1000, 2 * 64 + 32 + 1
 local LONGEST_NEEDS = 262144 -- of 161 limits; 200 bytes of key and of value may be 600 each, percent-encoded
 local capacities = {} -- by name in `limits`, as read or as changed in this call

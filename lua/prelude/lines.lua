@@ -1,11 +1,14 @@
 -- Lines and takes: runs whose limits have room wait for a free seat, free seats (takes) wait for a run.
 -- Reads and writes: jobs:QUEUE, takes:QUEUE:CODE. Reads: line:QUEUE:JOB, codes:QUEUE, code:QUEUE:CODE.
--- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have, `queue QUEUE`
--- is in `undrained`; a take stands under each of its queues, or under none.
+-- A take that finds a run in its own call is never stored: fresh ones are written at the end, if they are left.
+-- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have,
+-- `queue QUEUE` is in `undrained`; a take stands under each of its queues, or under none.
 
 local line_names = {} -- of places: { queue, job }, or false
 local codes_known = {} -- by queue and job: the codes of living workers that know the job
 local queue_codes = {} -- by queue: the codes of its workers
+local takes_none = {} -- by queue and code: no take is stored there, as found in this call
+local takes_fresh = {} -- of the calling session in this call: { n, line, over }
 
 local function line_of(place)
   local names = line_names[place]
@@ -59,16 +62,45 @@ local function codes_for(queue, job)
   return codes
 end
 
--- The oldest take of a queue whose worker knows a job, SESSION/N; nil: there is none.
-local function take_for(queue, job)
-  local oldest, member
-  for _, code in ipairs(codes_for(queue, job)) do
-    local first = call('ZRANGE', takes_key(queue, code), 0, 0, 'WITHSCORES')
-    if first[1] and (not oldest or tonumber(first[2]) < oldest) then
-      oldest, member = tonumber(first[2]), first[1]
+local function each_queue(line, visit)
+  local code = word(line, 'code')
+  for queue in string.gmatch(word(line, 'queues') or '', '[^,]+') do
+    visit(queue, code)
+  end
+end
+
+-- The oldest stored take of a queue whose worker has a code, SESSION/N, and its score.
+local function take_stored(queue, code)
+  local name = takes_key(queue, code)
+  if not takes_none[name] then
+    local first = call('ZRANGE', name, 0, 0, 'WITHSCORES')
+    takes_none[name] = not first[1]
+    return first[1], tonumber(first[2] or '')
+  end
+end
+
+local function take_fresh(queue, code)
+  for _, take in ipairs(takes_fresh) do
+    if not take.over and take.code == code and take.queues[queue] then
+      return take
     end
   end
-  return member
+end
+
+-- The oldest take of a queue whose worker knows a job: SESSION/N, or a fresh one; nil: there is none.
+local function take_for(queue, job)
+  local oldest, found
+  local codes = codes_for(queue, job)
+  for _, code in ipairs(codes) do
+    local member, score = take_stored(queue, code)
+    if member and (not oldest or score < oldest) then
+      oldest, found = score, member
+    end
+  end
+  for i = 1, found and 0 or #codes do
+    found = found or take_fresh(queue, codes[i])
+  end
+  return found
 end
 
 -- A take that its session does not know any more.
@@ -82,8 +114,9 @@ end
 local function line_best(queue)
   local best, place
   for _, code in ipairs(codes_of(queue)) do
-    if call('EXISTS', takes_key(queue, code)) == 1 then
-      local jobs = call('ZINTER', 2, key('jobs:' .. queue), key('code:' .. queue .. ':' .. code), 'WEIGHTS', 1, 0, 'WITHSCORES')
+    if take_stored(queue, code) or take_fresh(queue, code) then
+      local known = key('code:' .. queue .. ':' .. code)
+      local jobs = call('ZINTER', 2, key('jobs:' .. queue), known, 'WEIGHTS', 1, 0, 'WITHSCORES')
       if jobs[1] and (not best or tonumber(jobs[2]) < best) then
         best, place = tonumber(jobs[2]), 'line:' .. queue .. ':' .. jobs[1]
       end
@@ -98,24 +131,32 @@ local function queue_mark(queue)
   end
 end
 
-local function each_queue(line, visit)
-  local code = word(line, 'code')
-  for queue in string.gmatch(word(line, 'queues') or '', '[^,]+') do
-    visit(queue, code)
-  end
+-- A free seat waits under each queue of its line: 'take code=HASH queues=a,b since=…'.
+local function take_store(session, n, line)
+  local member = session .. '/' .. digits(n)
+  each_queue(line, function(queue, code)
+    call('ZADD', takes_key(queue, code), digits(meta.clock), member)
+    takes_none[takes_key(queue, code)] = false
+  end)
 end
 
--- A free seat waits under each queue of its line: 'take code=HASH queues=a,b since=…'.
+local function take_join(session, n, line)
+  take_store(session, n, line)
+  each_queue(line, queue_mark)
+end
+
 local function is_take(line)
   return string.sub(line, 1, 5) == 'take '
 end
 
-local function take_join(session, n, line)
-  local member = session .. '/' .. digits(n)
-  each_queue(line, function(queue, code)
-    call('ZADD', takes_key(queue, code), digits(meta.clock), member)
-    queue_mark(queue)
-  end)
+-- What came in this call and is left: its queues were worked off, or are in `undrained` still.
+local function takes_write()
+  for _, take in ipairs(takes_fresh) do
+    if not take.over then
+      call('HSET', requests_key(me.id), digits(take.n), take.line)
+      take_store(me.id, take.n, take.line)
+    end
+  end
 end
 
 local function take_leave(session, n, line)

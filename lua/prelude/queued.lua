@@ -31,13 +31,14 @@ end
 
 local function run_take_out(id, hash)
   group_leave(hash, 'run:' .. id)
-  call('HDEL', run_key(id), 'group')
+  call('HSET', run_key(id), 'group', '')
 end
 
 local function run_told(id)
   local told = { id = id }
   for i, value in ipairs(call('HMGET', run_key(id), unpack(TOLD))) do
-    told[TOLD[i]] = value or nil
+    local field = TOLD[i]
+    told[field] = value or nil
   end
   return told
 end
@@ -52,36 +53,54 @@ local function granted_before(n, line)
   return grant
 end
 
+-- A take that gets a run: out of where it waits. Returns session, N and line; no line: its session has it no more.
+local function take_out(found)
+  if type(found) == 'table' then
+    found.over = true
+    return me.id, found.n, found.line
+  end
+  local session, n = string.match(found, '^(.*)/(%d+)$')
+  n = tonumber(n)
+  local line = call('HGET', requests_key(session), digits(n))
+  if line then
+    take_leave(session, n, line)
+    call('HDEL', requests_key(session), digits(n))
+  end
+  return session, n, line
+end
+
+-- Gives a run to a session that listens; false: it does not.
+local function run_hand(id, session, n, holder, words, needs)
+  lease_prepare(session, needs)
+  local token, run = next_token(), run_told(id)
+  run.words = words
+  if not grant_tell(session, { n = n, token = token, run = run }) then
+    return false
+  end
+  lease_grant(session, n, words, needs, token, holder, now_ms, ' run=' .. id)
+  call('HSET', run_key(id), 'status', 'STARTING', 'lease', session .. '/' .. digits(n), 'token', token,
+    'worker', holder, 'granted', now_ms, 'group', '')
+  run_move(id, 'QUEUED', 'STARTING', now_ms)
+  if setting('start_timeout') then
+    run_timer('start', id, token, tonumber(setting('start_timeout')))
+  end
+  return true
+end
+
 -- To the oldest take that its job's workers have, passing over those that do not listen. False: there is none.
 local function run_grant(id, queue, job, words, needs)
-  local member = take_for(queue, job)
-  while member do
-    local session, n = string.match(member, '^(.*)/(%d+)$')
-    n = tonumber(n)
-    local take = call('HGET', requests_key(session), digits(n))
-    if take then
-      take_leave(session, n, take)
-      call('HDEL', requests_key(session), digits(n))
-    else
-      take_drop(queue, job, member)
-    end
-    if take and is_alive(session) then
-      lease_prepare(session, needs)
-      local token, run = next_token(), run_told(id)
-      run.words = words
-      if grant_tell(session, { n = n, token = token, run = run }) then
-        lease_grant(session, n, words, needs, token, word(take, 'holder'), now_ms, ' run=' .. id)
-        call('HSET', run_key(id), 'status', 'STARTING', 'lease', member, 'token', token,
-          'worker', word(take, 'holder'), 'granted', now_ms)
-        run_move(id, 'QUEUED', 'STARTING', now_ms)
-        if setting('start_timeout') then
-          run_timer('start', id, token, tonumber(setting('start_timeout')))
-        end
+  local found = take_for(queue, job)
+  while found do
+    local session, n, line = take_out(found)
+    if not line then
+      take_drop(queue, job, found)
+    elseif is_alive(session) then
+      if run_hand(id, session, n, word(line, 'holder'), words, needs) then
         return true
       end
-      put_aside(session, n, take)
+      put_aside(session, n, line)
     end
-    member = take_for(queue, job)
+    found = take_for(queue, job)
   end
   return false
 end
@@ -109,8 +128,6 @@ local function run_try(hash, id, score)
     return group_park(hash, 'line:' .. queue .. ':' .. job, score)
   end
   queued_remove(id, own)
-  call('HSET', group_key(hash), 'moves', 0)
-  run_take_out(id, hash)
-  reservation_end_if(hash)
+  group_served(hash, 'run:' .. id)
   return true
 end

@@ -8,6 +8,7 @@ local MOST_FORGOTTEN = 20 -- finished runs a call
 local MOST_LOGGED = 1000 -- lines of one run's log, about
 local run_moves = {} -- by run: { from, to, at }
 local run_keep = false -- how many finished runs of a status are kept, where the caller says so
+local timers_used -- whether any timer is set, once asked for
 local settings_read = {} -- by name, as read in this call
 
 local function run_key(id)
@@ -56,6 +57,7 @@ end
 -- What ends something of a run when its time is over, on the lease clock. `what`: start, cancel or runtime.
 local function run_timer(what, id, token, span)
   local due = meta.clock + span * SECOND
+  timers_used = true
   call('ZADD', key('timers'), digits(due), what .. ' ' .. id .. ' ' .. token)
   if due < meta.next then
     meta_set('next', due)
@@ -63,7 +65,13 @@ local function run_timer(what, id, token, span)
 end
 
 local function run_timers_end(id, token)
-  if call('EXISTS', key('timers')) == 1 then
+  if not token then -- it was never granted
+    return
+  end
+  if timers_used == nil then
+    timers_used = call('EXISTS', key('timers')) == 1
+  end
+  if timers_used then
     local rest = ' ' .. id .. ' ' .. token
     call('ZREM', key('timers'), 'start' .. rest, 'cancel' .. rest, 'runtime' .. rest)
   end

@@ -52,7 +52,6 @@ local function session_write()
     fields[#fields + 1] = digits(expiry)
     local fine, problem = pcall(call, 'ZADD', key('sessions'), digits(expiry), me.id)
     if not fine then
-      rare_parts()
       broken('sessions', problem)
     end
     if expiry < meta.next then

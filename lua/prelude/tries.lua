@@ -30,9 +30,8 @@ local function request_try(hash, member, score)
     return group_park(hash, 'waiters:' .. blocked, score)
   end
   request_grant(session, n, line, words, needs)
-  call('HSET', group_key(hash), 'moves', 0)
-  request_take_out(session, n, line)
-  reservation_end_if(hash)
+  group_served(hash, member)
+  call('HDEL', requests_key(session), digits(n))
   return true
 end
 
@@ -40,7 +39,7 @@ end
 local function group_try(hash)
   local member, score = group_first(hash)
   if not member then
-    group_settle(hash)
+    group_settle(hash, call('HGET', group_key(hash), 'place'))
     return true
   end
   local run = string.match(member, '^run:(.*)$')

@@ -1,10 +1,10 @@
 -- audit: what was changed by hand or from files, newest first.
 -- Question: audit { count, before (an entry's id: go on behind it) } -> { rows: { id, fields } }. Reads: audit.
 
-local MOST_AUDITED = 500
+local MOST_TOLD = 500
 
 local function read_audit(question)
-  local count = whole(question.count or 50, 'count', 1, MOST_AUDITED)
+  local count = whole(question.count or 50, 'count', 1, MOST_TOLD)
   local from = question.before and '(' .. text(question.before, 'before', 64) or '+'
   local rows = {}
   for i, entry in ipairs(call('XREVRANGE', key('audit'), from, '-', 'COUNT', count)) do

@@ -1,19 +1,21 @@
 -- runs, run, log, jobs, job, workers: runs and who works on them.
--- Questions: runs { status, offset, count; tag ('tag:KEY=VALUE', job too, optional) } -> { rows, next }, the newest first;
--- run { id } -> { row, ops, place, limits, served, others } | {}; log { id, after, count } -> { rows }; counts {} ->
--- { counts (by status), queues (runs that wait for a seat, by queue is in jobs) }; jobs {} -> { rows }; workers {} ->
--- { rows }. Reads: run:ID, run:ID:ops, run:ID:log, runs:STATUS, job:NAME, jobs, workers, jobs:QUEUE, and as why does.
+-- Questions: runs { status, offset, count; tag ('tag:KEY=VALUE', job too, optional) } -> { rows, next }, the newest
+-- first; run { id } -> { row, ops, results; while queued: place, limits, served, workers, before } | {}; log { id,
+-- after, count } -> { rows, status }; counts {} -> { counts (by status) }; jobs { cursor or name } -> { rows, cursor };
+-- workers {} -> { rows }. Reads: run:ID, run:ID:ops, run:ID:log, runs:STATUS, job:NAME, jobs, workers, as why does.
 
 local STATUSES = { 'QUEUED', 'STARTING', 'STARTED', 'CANCELING', 'SUCCESS', 'FAILURE', 'CANCELED' }
 local SHOWN = {
-  'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted', 'granted',
-  'started', 'ended', 'lease', 'token', 'worker', 'reason', 'by', 'needs', 'pools', 'order', 'after', 'group', 'config',
+  'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted',
+  'granted', 'started', 'ended', 'lease', 'token', 'worker', 'reason', 'by', 'needs', 'pools', 'order', 'after',
+  'group', 'config',
 }
 
 local function run_row(id)
   local row, there = { id = id }, false
   for i, value in ipairs(call('HMGET', run_key(id), unpack(SHOWN))) do
-    row[SHOWN[i]] = value or nil
+    local field = SHOWN[i]
+    row[field] = value ~= '' and value or nil
     there = there or value
   end
   return there and row or nil
@@ -25,7 +27,8 @@ end
 
 local function read_runs(question)
   local status = text(question.status, 'status', 16)
-  local offset, count = whole(question.offset or 0, 'offset', 0, LARGEST), whole(question.count or 50, 'count', 1, MOST_ROWS)
+  local offset = whole(question.offset or 0, 'offset', 0, LARGEST)
+  local count = whole(question.count or 50, 'count', 1, MOST_ROWS)
   local rows, name = {}, key('runs:' .. status)
   local ids = call('ZRANGE', name, offset, offset + MOST_ROWS - 1, 'REV')
   local looked = 0

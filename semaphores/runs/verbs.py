@@ -30,7 +30,19 @@ from semaphores.scripts.commands import Command
 from semaphores.scripts.run_commands import CancelRun, RetryRun, SetPriority, bytes_of
 from semaphores.session.process import user
 
-__all__ = ["Doing", "Submitted", "cancel", "counts", "details", "jobs", "log", "retry", "runs", "set_priority", "submit"]
+__all__ = [
+    "Doing",
+    "Submitted",
+    "cancel",
+    "counts",
+    "details",
+    "jobs",
+    "log",
+    "retry",
+    "runs",
+    "set_priority",
+    "submit",
+]
 
 MOST_LISTED = 200  # rows that the server looks at in one question
 

@@ -1,4 +1,4 @@
-"""Call: how a list of commands becomes one EVALSHA, and what its reply means.
+"""Call: how a list of commands becomes one call of a function, and what its reply means.
 
 Pure: bytes and values in, bytes and values out. Replies and errors of the server are told apart here, once.
 """
@@ -8,14 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import msgpack
 
-from semaphores.scripts.compose import Script
+from semaphores.scripts.compose import library
 
-__all__ = ["Answer", "Grant", "Header", "Reply", "Trouble", "build", "pack_command", "read_reply", "trouble_of"]
+__all__ = [
+    "Answer",
+    "Grant",
+    "Header",
+    "Reply",
+    "Trouble",
+    "build",
+    "function_words",
+    "pack_command",
+    "read_reply",
+    "trouble_of",
+]
 
 MOST_COMMANDS = 256  # in one call; the server refuses more
+UNKNOWN_FUNCTION = "ERR Function not found"
 
 Answer = Mapping[str, object]  # `answer` says which kind; its fields are in the header of the command's Lua file
 
@@ -63,15 +76,14 @@ class Reply:
 class Trouble(Enum):
     """What an error reply asks its receiver to do."""
 
-    LOAD = "load the script and send again"
-    MEMORY = "out of memory: give back through the relief script"
+    LOAD = "load the library and send again"
+    MEMORY = "out of memory: give back through `relief`"
     WAIT = "send again a little later"
     ELSEWHERE = "close this connection and find the server again"
     FATAL = "tell the caller"
 
 
 _TROUBLES = {
-    "NOSCRIPT": Trouble.LOAD,
     "OOM": Trouble.MEMORY,
     **dict.fromkeys(
         ("LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS"), Trouble.WAIT
@@ -81,7 +93,9 @@ _TROUBLES = {
 
 
 def trouble_of(error: str) -> Trouble:
-    """Return what to do about an error reply, by its first word."""
+    """Return what to do about an error reply, by its first word; a missing function has none of its own."""
+    if error == UNKNOWN_FUNCTION:
+        return Trouble.LOAD
     return _TROUBLES.get(error.partition(" ")[0].lstrip("-"), Trouble.FATAL)
 
 
@@ -90,8 +104,13 @@ def pack_command(*words: bytes) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
-def build(script: Script, prefix: str, header: Header, commands: Sequence[bytes]) -> bytes:
-    """Return one EVALSHA with all commands, already encoded, behind its header."""
+def function_words(function: str, prefix: str) -> tuple[bytes, ...]:
+    """Return the words that call a function of the library, up to its two keys."""
+    return *library().words(function), b"2", f"{prefix}meta".encode(), f"{prefix}never".encode()
+
+
+def build(prefix: str, header: Header, commands: Sequence[bytes], function: str = "call") -> bytes:
+    """Return one FCALL with all commands, already encoded, behind its header; `function` is `call` or `relief`."""
     fields: dict[str, object] = {
         "session": header.session,
         "mark": header.mark,
@@ -111,26 +130,19 @@ def build(script: Script, prefix: str, header: Header, commands: Sequence[bytes]
     if header.w:
         fields["w"] = header.w
     packed: bytes = msgpack.packb(fields)
-    parts = [b"*%d\r\n" % (6 + len(commands)), _frame(script.sha, prefix), b"$%d\r\n%b\r\n" % (len(packed), packed)]
+    parts = [b"*%d\r\n" % (6 + len(commands)), _frame(function, prefix), b"$%d\r\n%b\r\n" % (len(packed), packed)]
     parts += [b"$%d\r\n%b\r\n" % (len(command), command) for command in commands]
     return b"".join(parts)
 
 
-_frames: dict[tuple[bytes, str], bytes] = {}
-
-
-def _frame(sha: bytes, prefix: str) -> bytes:
-    """The words of a call that never change: EVALSHA, the script and the two keys."""
-    frame = _frames.get((sha, prefix))
-    if frame is None:
-        words = (b"EVALSHA", sha, b"2", f"{prefix}meta".encode(), f"{prefix}never".encode())
-        frame = pack_command(*words).partition(b"\r\n")[2]
-        _frames[sha, prefix] = frame
-    return frame
+@cache
+def _frame(function: str, prefix: str) -> bytes:
+    """The words of a call that never change, as the protocol has them."""
+    return pack_command(*function_words(function, prefix)).partition(b"\r\n")[2]
 
 
 def read_reply(packed: bytes) -> Reply:
-    """Return what the call script replied."""
+    """Return what `call` or `relief` replied."""
     fields = msgpack.unpackb(packed, unicode_errors="surrogateescape")  # a run's packed arguments may be in it
     granted = fields.get("granted")
     return Reply(

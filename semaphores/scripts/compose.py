@@ -1,159 +1,191 @@
-"""Compose: many small Lua files become the few scripts that the server runs, loaded by the hash of their text.
+"""Compose: many small Lua files become one function library, named by the hash of its text.
 
-Errors inside a composed script name a line of the whole; `locate` maps it back to file and line.
+A library is made once and its functions are called for ever, so what a call remembers must begin anew in each: a file's
+`local lower_case = value` is state of one call and runs at its beginning, its `local UPPER_CASE = value` is made once.
+`parts.py` reads that from the files, and refuses what is neither.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha1
+from hashlib import sha256
+from importlib.resources.abc import Traversable
+from itertools import groupby
 
 from semaphores.scripts.folder import lua_folder
+from semaphores.scripts.parts import ComposeError, Part, part_of
 
-__all__ = ["Script", "call_script", "locate", "probe_script", "read_script", "relief_script", "repair_script"]
+__all__ = ["Library", "compose", "library", "locate", "sources"]
 
-MOST_LOCALS = 200  # of one Lua function: the top level of a composed script counts too
+MOST_LOCALS = 200  # of one Lua function, the top level of the library included
+MOST_UPVALUES = 60  # outer names that one Lua function uses
+ROOMS = {
+    "prelude": "",
+    "commands": "call",
+    "read": "read",
+    "repair": "repair",
+}  # folders, each with the file that uses it
+WINGS = {"prelude": "changing", "commands": "changing", "read": "looking", "repair": "looking"}  # rooms side by side
+GIVEN = ("LIBRARY", "STATES", "KEYS", "ARGV")  # to library.lua
 
-_OFTEN = (  # what a call needs that takes or gives back where nobody waits
-    *("prelude/base", "prelude/clock", "prelude/limits", "prelude/slots", "prelude/sessions", "prelude/places"),
-    *("commands/acquire", "commands/release"),
-)
-_RARELY = (  # made when a call needs them: making 80 more functions costs more than the work of most calls
-    (
-        *("prelude/problems", "prelude/epochs", "prelude/lives", "prelude/undrained", "prelude/reservation"),
-        *("prelude/groups", "prelude/explain", "prelude/admission", "prelude/reaper"),
-    ),
-    (
-        *("commands/waits", "commands/begin", "commands/end", "commands/cancel", "commands/beat"),
-        *("commands/change_limits", "commands/reassert", "commands/revoke"),
-    ),
-)
-_WITHIN = ("prelude/clock", "prelude/slots", "commands/acquire")  # each, and what follows it, in a function within
-_WAITING = (_RARELY[0][:-1],)  # what reads and repairs use besides
-_READS = (*("common", "limits", "leases", "sessions", "why", "audit", "doctor_held", "doctor_waiting", "doctor"),)
-_REPAIRS = ("meta", "limits", "held", "waiting")
-_DEFINITION = re.compile(r"local function (\w+)\(")
-_USER_SCRIPT = re.compile(r"user_script:(\d+)")
+_USER_FUNCTION = re.compile(r"user_function:(\d+)")
 
 
 @dataclass(frozen=True)
-class Script:
-    """One script: its text, its SHA-1 as the server computes it, and which file each line came from."""
+class Library:
+    """The library as the server loads it, and which file each of its lines came from."""
 
+    name: str
     text: bytes
-    sha: bytes
     lines: tuple[tuple[str, int], ...]
 
-
-@cache
-def call_script() -> Script:
-    """Return the one script that changes state, refused by the server when it is out of memory."""
-    return _compose("#!lua", _OFTEN, _RARELY, "call")
-
-
-@cache
-def relief_script() -> Script:
-    """Return the same text for commands that give back only: it also runs when the server is out of memory."""
-    return _compose("#!lua flags=allow-oom", _OFTEN, _RARELY, "call")
+    def words(self, function: str) -> tuple[bytes, bytes]:
+        """Return the command that calls one of its functions, and the function's name."""
+        verb = b"FCALL_RO" if function == "read" else b"FCALL"  # no function that FCALL_RO runs can write
+        return verb, f"{self.name}_{function}".encode()
 
 
 @cache
-def read_script() -> Script:
-    """Return the script that only reads: status, why, lists, doctor."""
-    return _compose("#!lua flags=no-writes", [*_OFTEN[:-2], *(f"read/{name}" for name in _READS)], _WAITING, "read")
+def library() -> Library:
+    """Return the library that this version of the package uses; its functions are in `lua/library.lua`."""
+    return compose(sources())
 
 
-@cache
-def repair_script() -> Script:
-    """Return the script that makes slots, leases, sessions, groups, places and indexes agree again."""
-    files = [*_OFTEN[:-2], "read/common", *(f"repair/{name}" for name in _REPAIRS)]
-    return _compose("#!lua flags=allow-oom", files, _WAITING, "repair")
+def sources() -> dict[str, str]:
+    """Return the text of every Lua file by its name, in the order in which they stand in the library."""
+    folder = lua_folder()
+    beside = dict(_texts(folder, ""))
+    found: dict[str, str] = {}
+    for room, user in ROOMS.items():
+        found |= _texts(folder / room, f"{room}/")
+        found |= {user: beside.pop(user)} if user else {}
+    library = beside.pop("library")
+    return {**found, **beside, "library": library}
 
 
-@cache
-def probe_script() -> Script:
-    """Return the script that proves what we rely on, at connecting; also when the server is out of memory."""
-    return _compose("#!lua flags=allow-oom", (), (), "probe")
-
-
-def locate(script: Script, message: str) -> str:
-    """Replace line numbers of the composed text in a server's error by file and line: `prelude/slots.lua:12`."""
+def locate(message: str, made: Library | None = None) -> str:
+    """Replace line numbers of the library in a server's error by file and line: `prelude/slots.lua:12`."""
+    lines = (made or library()).lines
 
     def place(found: re.Match[str]) -> str:
         number = int(found[1])
-        if not 1 <= number <= len(script.lines):
+        if not 1 <= number <= len(lines):
             return found[0]
-        file, line = script.lines[number - 1]
+        file, line = lines[number - 1]
         return f"{file}:{line}"
 
-    return _USER_SCRIPT.sub(place, message)
+    return _USER_FUNCTION.sub(place, message)
 
 
-def _compose(shebang: str, often: Sequence[str], rarely: Sequence[Sequence[str]], last: str) -> Script:
-    """Join files: those needed often, a function `rare_parts` that makes what is needed rarely, and the last one.
+def compose(files: Mapping[str, str]) -> Library:
+    """Join files. Each stands in a block of its own; the names that others use are declared in front of them: of all,
+    of the rooms of their wing, or of their room, so that few are known in one place.
 
-    Lua lets a function name 60 outer names at most, so the rare ones come in groups, each in a function of its own;
-    what other files use of them is declared in front, and they fill it in. What follows some files stands in a
-    function within: a function takes an outer name from the one around it at once, but seeks a name beside it in a
-    long list (90,000 of 230,000 instructions a call).
+    Raises ComposeError for a file that does not keep the rules, with its line.
     """
-    sources = {name: _source(name) for name in (*often, *(name for group in rarely for name in group), last)}
-    declared = _declared(sources, rarely)
-    text: list[str] = [shebang]
+    parts = [part_of(name, text) for name, text in files.items()]
+    shared = _shared(parts)
+    _check(parts, shared)
+    text: list[str] = []
     lines = [("composed", 1)]
 
-    def add(name: str, source: Sequence[str]) -> None:
+    def add(*source: str, places: Sequence[tuple[str, int]] = ()) -> None:
         text.extend(source)
-        file = f"{name}.lua" if name in sources else name
-        lines.extend((file, number) for number in range(1, len(source) + 1))
+        lines.extend(places or [("composed", 1)] * len(source))
 
-    within = _WITHIN if _WITHIN[-1] in often else ()
-    early = _words(sources[name] for name in (often[: often.index(within[-1])] if within else sources))
-    if rarely:
-        add("composed", [f"local {', '.join(name for name in declared if name in early)}"])
-    for name in often:
-        if name in within:
-            add("composed", ["return (function()"])
-        if name in within[-1:]:
-            add("composed", [f"local {', '.join(name for name in declared if name not in early)}"])
-        add(name, sources[name])
-    for number, group in enumerate(rarely):
-        add("composed", [f"local function rare_part_{number}()"])
-        for name in group:
-            add(name, [_assigned(line, declared) for line in sources[name]])
-        add("composed", ["end"])
-    if rarely:
-        calls = [f"rare_part_{number}()" for number in range(len(rarely))]
-        add("composed", ["function rare_parts()", *calls, "rare_parts = function() end", "end"])
-    add(last, sources[last])
-    add("composed", ["end)()"] * len(within))
-    whole = ("\n".join(text) + "\n").encode()
-    return Script(whole, sha1(whole).hexdigest().encode(), tuple(lines))  # noqa: S324 (the server's own name for it)
+    add(f"local {', '.join(GIVEN)} = NAME, {{}}", *_declared(shared[""]))
+    for wing, rooms in groupby(parts, _wing):
+        add("do", *_declared(shared[wing]))
+        for room, group in groupby(rooms, lambda part: part.room):
+            add("do", *_declared(shared[room]))
+            for part in group:
+                add("do", *_declared(part.names - _known(shared, part)))
+                add(*part.lines, places=[(part.file, number) for number in range(1, len(part.lines) + 1)])
+                if part.states:
+                    add("STATES[#STATES + 1] = function()")
+                    add(*(one.code for one in part.states), places=[(part.file, one.line) for one in part.states])
+                    add("end")
+                add("end")
+            add("end")
+        add("end")
+    add("register()")
+    body = "\n".join(text) + "\n"
+    name = f"semaphores_{sha256(body.encode()).hexdigest()[:16]}"
+    whole = f"#!lua name={name}\n" + body.replace("NAME", f"'{name}'", 1)
+    return Library(name, whole.encode(), tuple(lines))
 
 
-def _source(name: str) -> list[str]:
-    return lua_folder().joinpath(*f"{name}.lua".split("/")).read_text("utf-8").splitlines()
+def _texts(folder: Traversable, prefix: str) -> Iterator[tuple[str, str]]:
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".lua"):
+            yield prefix + file.name.removesuffix(".lua"), file.read_text("utf-8")
 
 
-def _words(sources: Iterable[Sequence[str]]) -> set[str]:
-    """Every name in some files."""
-    return {word for source in sources for word in re.findall(r"[A-Za-z_]\w*", re.sub(r"--.*", "", "\n".join(source)))}
+def _declared(names: AbstractSet[str] | Sequence[str]) -> list[str]:
+    return [f"local {', '.join(sorted(names))}"] if names else []
 
 
-def _declared(sources: Mapping[str, Sequence[str]], rarely: Sequence[Sequence[str]]) -> list[str]:
-    """The functions of rare files that files outside of their group name."""
-    words = {name: _words([source]) for name, source in sources.items()}
-    declared = ["rare_parts"]
-    for group in rarely:
-        outside = set().union(*(found for name, found in words.items() if name not in group))
-        defined = [found[1] for name in group for line in sources[name] if (found := _DEFINITION.match(line))]
-        declared += [name for name in defined if name in outside]
-    return declared
+def _wing(part: Part) -> str:
+    return WINGS.get(part.room, f"alone:{part.room}")
 
 
-def _assigned(line: str, declared: Sequence[str]) -> str:
-    found = _DEFINITION.match(line)
-    return line.removeprefix("local ") if found and found[1] in declared else line
+def _known(shared: Mapping[str, frozenset[str]], part: Part) -> frozenset[str]:
+    """The names that a file shares with others."""
+    return shared[""] | shared[_wing(part)] | shared[part.room]
+
+
+def _shared(parts: Sequence[Part]) -> dict[str, frozenset[str]]:
+    """The names that files use of each other: under "" those that another wing uses, else by wing, else by folder.
+
+    Each is defined once, so it means the same wherever it stands.
+    """
+    home: dict[str, Part] = {}
+    for part in parts:
+        for name in sorted(part.names):
+            if name in home:
+                raise ComposeError(f"{part.file} and {home[name].file} both define {name}: name one of them otherwise")
+            home[name] = part
+    users = [(name, part) for part in parts for name in part.used if name in home and home[name] is not part]
+    shared: dict[str, set[str]] = {"": {"register"}}
+    for part in parts:
+        shared |= {_wing(part): set(), part.room: set()}
+    for name, part in users:
+        if _wing(part) != _wing(home[name]):
+            shared[""].add(name)
+        elif part.room != home[name].room:
+            shared[_wing(part)].add(name)
+        else:
+            shared[part.room].add(name)
+    found: dict[str, frozenset[str]] = {}
+    for level in sorted(shared, key=lambda level: (level != "", level not in WINGS.values())):  # the widest first
+        wider = found.get("", frozenset()).union(*(found[wing] for wing in WINGS.values() if wing in found))
+        found[level] = frozenset(shared[level]) - wider
+    return found
+
+
+def _check(parts: Sequence[Part], shared: Mapping[str, frozenset[str]]) -> None:
+    """Refuse what Lua would, naming the file; and a value that is made before what it needs."""
+    every = {name for part in parts for name in part.names}
+    states = {name for part in parts for state in part.states for name in state.names}
+    made = set(GIVEN)
+    for part in parts:
+        known = len(_known(shared, part) | part.names | set(GIVEN))
+        if known > MOST_LOCALS:
+            raise ComposeError(f"{part.file}: Lua allows {MOST_LOCALS} local names, and {known} are known there")
+        for function in part.functions:
+            outer, place = len(function.used & every), f"{part.file}:{function.line}"
+            if outer > MOST_UPVALUES:
+                raise ComposeError(f"{place}: Lua allows {MOST_UPVALUES} outer names, it uses {outer}")
+        for statement in sorted((*part.functions, *part.constants, *part.states), key=lambda one: one.line):
+            early: set[str] = set()
+            if statement in part.constants:  # made while the library is loaded
+                early |= statement.used & ((every - made) | states)
+            elif statement in part.states:  # made in each call, one behind the other
+                early |= statement.used & (states - made)
+            if early:
+                raise ComposeError(f"{part.file}:{statement.line}: {', '.join(sorted(early))} has no value there yet")
+            made.update(statement.names)

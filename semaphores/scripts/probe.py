@@ -1,6 +1,7 @@
 """Probe: what the server says of itself at connecting, judged. Pure: it reads no socket.
 
-The probe script proves each thing that everything else relies on; a server that lacks one is refused by name.
+The function `probe` proves each thing that everything else relies on; a server that lacks one is refused by name, and
+so is one that does not take the library.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from dataclasses import dataclass
 
 from semaphores.errors import ServerUnavailable, ServerUnsuitable
 
-__all__ = ["ServerFacts", "check_version", "judge"]
+__all__ = ["ServerFacts", "check_version", "info_fields", "judge", "judge_load"]
 
 OLDEST = {"Redis": (7, 0), "Valkey": (7, 2)}
 
-_NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "OOM", "MISCONF")
+_NOT_NOW = (
+    *("LOADING", "READONLY", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "OOM", "MISCONF"),
+    "NOREPLICAS",
+)
 _NOT_ALLOWED = ("NOAUTH", "WRONGPASS", "NOPERM")
+RIGHTS = "+fcall +fcall_ro +function|load +info +time +spublish +ssubscribe"  # besides those of data
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,21 @@ def judge(
         lacks = "; ".join(missing) or "run_id in INFO"
         raise ServerUnsuitable(f"{who} cannot be used: it lacks {lacks}; use Redis 7.0 or Valkey 7.2, or newer")
     return ServerFacts(name, version, told["server"])
+
+
+def judge_load(error: str | None, info: Mapping[str, object] | None = None) -> None:
+    """Judge the reply to FUNCTION LOAD; that another process was faster is fine.
+
+    Raises ServerUnsuitable where the server will never take the library, ServerUnavailable where it will not for now.
+    """
+    if error is not None and not error.endswith("already exists"):
+        _refuse_error(error, " ".join(_who({}, info or {})).strip())
+
+
+def info_fields(info: bytes) -> dict[str, str]:
+    """Return what INFO said, by field."""
+    lines = info.decode("utf-8", "replace").splitlines()
+    return {name: value for name, _, value in (line.partition(":") for line in lines if line[:1] not in ("", "#"))}
 
 
 def check_version(info: Mapping[str, object]) -> None:
@@ -95,9 +115,7 @@ def _refuse_error(error: str, who: str) -> None:
     if code in _NOT_NOW:
         raise ServerUnavailable(f"{who} will not work for now: {error}")
     if code in _NOT_ALLOWED:
-        raise ServerUnsuitable(f"{who} does not allow what is needed (scripts, SPUBLISH, INFO, TIME): {error}")
-    if "compiling script" in error:
-        raise ServerUnsuitable(
-            f"{who} does not know scripts with flags: Redis 7.0 or Valkey 7.2, or newer, is needed ({error})"
-        )
-    raise ServerUnsuitable(f"{who} refused the first script: {error}; Redis 7.0 or Valkey 7.2, or newer, is needed")
+        raise ServerUnsuitable(f"{who} does not allow what is needed: its user needs {RIGHTS} ({error})")
+    if "unknown command" in error:
+        raise ServerUnsuitable(f"{who} does not know functions: Redis 7.0 or Valkey 7.2, or newer, is needed ({error})")
+    raise ServerUnsuitable(f"{who} refused the function library: {error}")

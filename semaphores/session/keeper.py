@@ -19,7 +19,6 @@ import msgpack
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import wake_channel
 from semaphores.scripts.call import Trouble, pack_command, read_reply, trouble_of
-from semaphores.scripts.compose import call_script, relief_script
 from semaphores.session.deadline import beat_interval
 from semaphores.session.process import all_gone
 from semaphores.session.session import Sent, Session
@@ -174,9 +173,8 @@ class Keeper:
         for item in again:
             item.sent = moment
         everything = self._everything or session.returning
-        sent = session.beat_call(self._beat_wire.server, everything, gone, again)
-        if self._relief:
-            sent.data = sent.data.replace(call_script().sha, relief_script().sha)
+        function = "relief" if self._relief else "call"
+        sent = session.beat_call(self._beat_wire.server, everything, gone, again, function)
         self._beat_wire.send(sent.data)
         self._sent = (sent, moment)
         self._everything = False
@@ -217,10 +215,9 @@ class Keeper:
             item.sent = None
         trouble = trouble_of(error)
         if trouble is Trouble.LOAD:
-            wire.ask(b"SCRIPT", b"LOAD", (relief_script() if self._relief else call_script()).text)
+            wire.load()
             self._due = 0.0
         elif trouble is Trouble.MEMORY:
-            wire.ask(b"SCRIPT", b"LOAD", relief_script().text)
             self._relief, self._due = True, 0.0
         else:
             raise ServerUnavailable(error)

@@ -21,7 +21,8 @@ from anyio import to_thread
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.scripts.call import Trouble, pack_command, read_reply, trouble_of
 from semaphores.scripts.commands import Command
-from semaphores.scripts.compose import call_script, locate, relief_script
+from semaphores.scripts.compose import library, locate
+from semaphores.scripts.probe import judge_load
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Sent, Session
 from semaphores.session.threads import LAST_CALL, out_of_memory, refuse
@@ -274,12 +275,12 @@ class LoopPort:
     def _trouble(self, sent: Sent, error: str) -> None:
         trouble = trouble_of(error)
         if trouble is Trouble.LOAD:
-            self._load(call_script().text)
+            self._load()
             self._again(sent.items)
         elif trouble is Trouble.MEMORY:
             self._relieve(sent.items)
         elif trouble is Trouble.FATAL:
-            refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
+            refuse(self.session, sent.items, ServerError(locate(error)))
         else:
             self._again(sent.items)
             self.disconnect()  # the keeper sends them until the server is itself again
@@ -287,17 +288,29 @@ class LoopPort:
     def _again(self, items: Sequence[Pending]) -> None:
         self._queue.extendleft(reversed(items))
 
-    def _load(self, text: bytes) -> None:
+    def _load(self) -> None:
         if self._transport is not None:
-            self._flight.append(self.loop.create_future())
-            self._transport.write(pack_command(b"SCRIPT", b"LOAD", text))
+            loaded: asyncio.Future[object] = self.loop.create_future()
+            loaded.add_done_callback(self._loaded)
+            self._flight.append(loaded)
+            self._transport.write(pack_command(b"FUNCTION", b"LOAD", library().text))
+
+    def _loaded(self, loaded: asyncio.Future[object]) -> None:
+        """Where the server does not take the library, what waits to be sent would ask for it again and again."""
+        reply = None if loaded.cancelled() or loaded.exception() else loaded.result()
+        try:
+            judge_load(str(reply) if isinstance(reply, hiredis.ReplyError) else None)
+        except ServerUnavailable:
+            self.disconnect()  # the keeper sends it until the server is itself again
+        except ServerError as error:
+            items = list(self._queue)
+            self._queue.clear()
+            refuse(self.session, items, error)
 
     def _relieve(self, items: Sequence[Pending]) -> None:
         refuse(self.session, [item for item in items if item.command.admits], out_of_memory())
         giving = [item for item in items if not item.command.admits]
         if giving and self._transport is not None:
-            script = relief_script()
-            self._load(script.text)
-            sent = self.session.call(giving, self.server, script=script)
+            sent = self.session.call(giving, self.server, function="relief")
             self._flight.append(sent)
             self._transport.write(sent.data)

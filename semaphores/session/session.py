@@ -17,7 +17,6 @@ from semaphores.errors import LeaseLost, Refused, SemaphoresError
 from semaphores.scripts.answers import error_of
 from semaphores.scripts.call import Answer, Header, Reply, build
 from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, End, Reassert, Release, encode
-from semaphores.scripts.compose import Script, call_script
 from semaphores.scripts.run_commands import Take
 from semaphores.session.deadline import Deadline, suspend_clock
 from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
@@ -105,8 +104,8 @@ class Session:
         items: Sequence[Pending],
         server: str,
         commands: Sequence[Command] = (),
-        script: Script | None = None,
         mark: int | None = None,
+        function: str = "call",
     ) -> Sent:
         """Return a call that carries these commands, behind `begin` while the session has not begun."""
         with self._state:  # another thread may end this session: id, mark and items must be of the same one
@@ -123,14 +122,14 @@ class Session:
             encoded = [*(encode(command, 0) for command in commands), *encoded]
         if begins is not None:
             encoded.insert(0, encode(begins, 0))
-        data = build(script or call_script(), self.settings.prefix, header, encoded)
+        data = build(self.settings.prefix, header, encoded, function)
         return Sent(data, session, sent_at, items, begin, commands)
 
     def one_shot(self, command: Command, server: str) -> bytes:
         """Return a call that begins a session of its own, runs one command and ends it."""
         header = self._header(new_session_id(), 1, server)
         commands = [encode(self._begin(), 1), encode(command, 1), encode(End(), 2)]
-        return build(call_script(), self.settings.prefix, header, commands)
+        return build(self.settings.prefix, header, commands)
 
     def _header(self, session: str, mark: int, server: str) -> Header:
         settings, known = self.settings, self.epoch > 0  # an errand may have seen the epoch, though never the T
@@ -159,12 +158,14 @@ class Session:
             True if self.returning else None,
         )
 
-    def beat_call(self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending]) -> Sent:
+    def beat_call(
+        self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending], function: str = "call"
+    ) -> Sent:
         """Return a beat: all that the session holds and awaits, with commands that want sending again."""
         with self._state:  # the session must not become another one between its windows and its id
             self.check()
             mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
-            sent = self.call(items, server, beats, mark=mark)
+            sent = self.call(items, server, beats, mark, function)
             sent.told = len(self._told)
             return sent
 
@@ -332,7 +333,8 @@ class Session:
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
-            request.order = str(answer["order"])
+            if "order" in answer:  # a take has none
+                request.order = str(answer["order"])
             request.blocked_by = str(answer.get("limit", "")) or None
             if request.waits is not None and request.blocked_by is not None:
                 request.waits(request.blocked_by)
@@ -399,7 +401,9 @@ class Session:
         old = self.ledger
         with old.lock:
             held, awaited = list(old.held.values()), list(old.awaited.values())
-            orphans = [p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Take, Release, Reassert))]
+            orphans = [
+                p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Take, Release, Reassert))
+            ]
             waiting = [p for p in old.unanswered.values() if isinstance(p.command, Release) and p.deliver]
             old.held.clear()
             old.awaited.clear()

@@ -14,15 +14,15 @@ from threading import Lock, get_ident
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.scripts.call import Trouble, read_reply, trouble_of
 from semaphores.scripts.commands import Command
-from semaphores.scripts.compose import call_script, locate, relief_script
+from semaphores.scripts.compose import locate
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Sent, Session
-from semaphores.session.troubles import ask_script, out_of_memory, refuse
+from semaphores.session.troubles import ask_function, out_of_memory, refuse
 from semaphores.session.turn import Turn, awaited
 from semaphores.transport.url import Endpoint
 from semaphores.transport.wire import ErrorReply, Wire
 
-__all__ = ["LAST_CALL", "PATIENCE", "PAUSE", "ThreadPort", "ask_script", "out_of_memory", "refuse"]
+__all__ = ["LAST_CALL", "PATIENCE", "PAUSE", "ThreadPort", "ask_function", "out_of_memory", "refuse"]
 
 PATIENCE = 5.0  # seconds a process that never reached the server tries before it says so
 PAUSE = 0.05  # seconds between two tries while the server is away
@@ -48,7 +48,7 @@ class ThreadPort:
         self._unread: deque[Sent] = deque()
         self._wire: Wire | None = None
         self._epoch = 0
-        self._unloaded = False  # the server forgot the script
+        self._unloaded = False  # the server forgot the library
         self._giving: list[Pending] = []  # what a server without memory is still to take back
 
     def __repr__(self) -> str:
@@ -255,7 +255,7 @@ class ThreadPort:
                 return  # the threads that go on now have more to write
         if self._unloaded and self._wire is not None and not self._unread:
             self._unloaded = False
-            self._wire.ask(b"SCRIPT", b"LOAD", call_script().text)
+            self._wire.load()
         if self._giving and self._wire is not None and not self._unread:
             giving, self._giving = self._giving, []
             self._relieve(giving, self._wire)
@@ -283,16 +283,15 @@ class ThreadPort:
             self._giving += [item for item in sent.items if not item.command.admits]
             return
         if trouble is Trouble.FATAL:
-            refuse(self.session, sent.items, ServerError(locate(call_script(), error)))
+            refuse(self.session, sent.items, ServerError(locate(error)))
             return
         self._queue_again(sent)
         raise ServerUnavailable(f"{self.endpoint.redacted}: {error}")
 
     def _relieve(self, giving: Sequence[Pending], wire: Wire) -> None:
-        """Give back through the script that also runs without memory; no other reply may be due then."""
-        script = relief_script()
-        sent = self.session.call(giving, wire.server, script=script)
-        packed = ask_script(wire, sent.data, script)
+        """Give back through the function that also runs without memory; no other reply may be due then."""
+        sent = self.session.call(giving, wire.server, function="relief")
+        packed = ask_function(wire, sent.data)
         if isinstance(packed, bytes):
             self._received(sent, packed)
 

@@ -1,4 +1,4 @@
-"""Troubles: what the ports and errands share for replies that are errors: which commands fail, which script is loaded.
+"""Troubles: what ports and errands share for replies that are errors: which commands fail; loading the library.
 
 Nothing here keeps a state. A command that the server will not run always gets its end, so that nobody waits for it.
 """
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from semaphores.errors import SemaphoresError, ServerError, ServerUnavailable
 from semaphores.scripts.call import Trouble, trouble_of
 from semaphores.scripts.commands import Acquire
-from semaphores.scripts.compose import Script, locate
+from semaphores.scripts.compose import locate
 from semaphores.session.ledger import Pending
 from semaphores.session.session import Session
 from semaphores.transport.wire import ErrorReply, Wire
 
-__all__ = ["ask_script", "out_of_memory", "refuse"]
+__all__ = ["ask_function", "out_of_memory", "refuse"]
 
-LOADS = 5  # times to load a script that the server forgets again and again
+LOADS = 5  # times to load a library that the server forgets again and again
 
 
 def out_of_memory() -> ServerError:
@@ -35,8 +35,8 @@ def refuse(session: Session, items: Sequence[Pending], error: SemaphoresError) -
             item.deliver({"answer": "over"})
 
 
-def ask_script(wire: Wire, data: bytes, script: Script) -> object:
-    """Send one script call and return its raw reply, loading the script where the server forgot it.
+def ask_function(wire: Wire, data: bytes) -> object:
+    """Send one call of a function and return its raw reply, loading the library where the server does not have it.
 
     Raises ServerUnavailable when it is worth trying again, ServerError when it is not.
     """
@@ -45,11 +45,11 @@ def ask_script(wire: Wire, data: bytes, script: Script) -> object:
     for _ in range(LOADS):
         if not isinstance(reply, ErrorReply) or trouble_of(str(reply)) is not Trouble.LOAD:
             break
-        wire.ask(b"SCRIPT", b"LOAD", script.text)
+        wire.load()
         wire.send(data)
         reply = wire.receive()
     if isinstance(reply, ErrorReply):
         if trouble_of(str(reply)) in (Trouble.WAIT, Trouble.ELSEWHERE):
             raise ServerUnavailable(f"{wire.endpoint.redacted}: {reply}")
-        raise ServerError(locate(script, str(reply)))
+        raise ServerError(locate(str(reply)))
     return reply

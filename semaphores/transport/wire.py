@@ -1,4 +1,5 @@
-"""Wire: one blocking connection to the server, for threads. Bytes out, replies in; it knows no command but INFO.
+"""Wire: one blocking connection to the server, for threads. Bytes out, replies in; it knows no command but what proves
+the server (INFO, the function `probe`) and loads the library there.
 
 Every wire learns the id of its server when it opens: each call carries it, so that lost data is noticed.
 """
@@ -9,14 +10,15 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from typing import cast
 
 import hiredis
 
 from semaphores.errors import ServerError, ServerUnavailable
-from semaphores.scripts.call import pack_command
-from semaphores.scripts.compose import probe_script
-from semaphores.scripts.probe import judge
+from semaphores.scripts.call import Trouble, function_words, pack_command, trouble_of
+from semaphores.scripts.compose import library
+from semaphores.scripts.probe import info_fields, judge, judge_load
 from semaphores.transport.find import sync_connection_to, unreachable
 from semaphores.transport.url import Endpoint
 
@@ -56,21 +58,29 @@ class Wire:
             raise unreachable(endpoint, info)
         self.server = server_id_in(bytes(info)) if isinstance(info, bytes) else ""
         if self.server not in _proven:
-            self._prove(key)
+            try:
+                self._prove(key, info_fields(info) if isinstance(info, bytes) else {})
+            except ServerError:
+                self.close()
+                raise
 
-    def _prove(self, key: str) -> None:
+    def _prove(self, key: str, info: Mapping[str, str]) -> None:
         """Prove what we rely on, once for each server. Raises ServerUnsuitable by its name and version."""
-        script = probe_script()
-        reply = self.ask(b"EVAL", script.text, b"2", key.encode(), key.removesuffix("meta").encode() + b"never")
-        try:
-            if isinstance(reply, ErrorReply):
-                judge(None, str(reply))
-            elif isinstance(reply, list):
-                judge(reply)
-        except ServerError:
-            self.close()
-            raise
+        words = function_words("probe", key.removesuffix("meta"))
+        reply = self.ask(*words)
+        if isinstance(reply, ErrorReply) and trouble_of(str(reply)) is Trouble.LOAD:
+            self.load(info)
+            reply = self.ask(*words)
+        if isinstance(reply, ErrorReply):
+            judge(None, str(reply), info)
+        elif isinstance(reply, list):
+            judge(reply)
         _proven.add(self.server)
+
+    def load(self, info: Mapping[str, str] | None = None) -> None:
+        """Load the library. Raises ServerUnsuitable, ServerUnavailable where the server does not take it."""
+        reply = self.ask(b"FUNCTION", b"LOAD", library().text)
+        judge_load(str(reply) if isinstance(reply, ErrorReply) else None, info)
 
     def __repr__(self) -> str:
         return f"<Wire to {self.endpoint.redacted}>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from hashlib import sha1
 
 from semaphores.scripts import compose
 from semaphores.scripts.call import Reply
@@ -14,17 +13,12 @@ __all__ = ["PLANTS", "plant"]
 
 
 def _in_lua(old: str, new: str) -> None:
-    text = compose.call_script().text.decode()
-    if old not in text:
-        raise RuntimeError(f"the scripts have no {old!r} any more: plant the bug elsewhere")
-    changed = text.replace(old, new).encode()
-    script = compose.Script(changed, sha1(changed).hexdigest().encode(), compose.call_script().lines)
-
-    def planted() -> compose.Script:
-        return script
-
-    for module in ("session.session", "session.threads", "session.loops", "session.keeper", "connections"):
-        __import__(f"semaphores.{module}", fromlist=["call_script"]).call_script = planted
+    files = compose.sources()
+    if not any(old in text for text in files.values()):
+        raise RuntimeError(f"the Lua files have no {old!r} any more: plant the bug elsewhere")
+    changed = {name: text.replace(old, new) for name, text in files.items()}
+    compose.sources = lambda: changed
+    compose.library.cache_clear()
 
 
 def _deadline_from_receipt() -> None:

@@ -117,7 +117,7 @@ plant()
 import semaphores
 from semaphores.scripts.call import read_reply
 from semaphores.session.ledger import Awaiting
-from semaphores.session.threads import ask_script, call_script
+from semaphores.session.threads import ask_function
 from semaphores.transport.wire import Wire
 with semaphores.connect(sys.argv[1], namespace="n", ttl=2, init=True) as client:
     session, endpoint = client.connections.session, client.connections.endpoint
@@ -127,7 +127,7 @@ with semaphores.connect(sys.argv[1], namespace="n", ttl=2, init=True) as client:
         wire = Wire(endpoint, "x", 5.0)
         data = session.call([pending], wire.server).data
         together.wait()
-        tokens.append(read_reply(ask_script(wire, data, call_script())).answers[1]["token"])
+        tokens.append(read_reply(ask_function(wire, data)).answers[1]["token"])
         wire.close()
     threads = [threading.Thread(target=send) for _ in range(2)]
     for thread in threads: thread.start()

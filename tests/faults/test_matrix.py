@@ -15,10 +15,9 @@ import semaphores
 from semaphores import AcquireTimeout, Client, InvalidName, InvalidNumber, SemaphoresError, ServerError
 from semaphores.scripts.call import read_reply
 from semaphores.scripts.commands import ChangeLimits, Release
-from semaphores.scripts.compose import call_script
 from semaphores.session.ledger import Awaiting
 from semaphores.session.session import Session, Settings
-from semaphores.session.threads import ask_script
+from semaphores.session.threads import ask_function
 from semaphores.transport.wire import Wire
 from tests.faults.proxy import Proxy
 from tests.faults.traffic import another, client_of, python, wait_until
@@ -145,12 +144,12 @@ def test_a_session_that_expired_is_dead_and_never_comes_back(server: Server, nam
         wire = Wire(client.connections.endpoint, "x", 5.0)
         pending = session.ask_for(Awaiting("pool:db=1", "me", 0, lambda: None))
         first = session.call([pending], wire.server)
-        assert session.receive(first, read_reply(ask_script(wire, first.data, call_script())))  # type: ignore[arg-type]
+        assert session.receive(first, read_reply(ask_function(wire, first.data)))  # type: ignore[arg-type]
         assert list(session.ledger.held)
         late = session.beat_call(wire.server, False, (), ())
         with client.pool("db", timeout=4 * T) as lease:
             for _ in range(2):
-                reply = read_reply(ask_script(wire, late.data, call_script()))  # type: ignore[arg-type]
+                reply = read_reply(ask_function(wire, late.data))  # type: ignore[arg-type]
                 assert reply.lost, "a beat brought it back to life"
             assert [seen.id for seen in client.leases()] == [lease.id]
         wire.close()

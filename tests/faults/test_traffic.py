@@ -52,10 +52,10 @@ def run(
     settled(server)
 
 
-def test_scripts_flushed_every_50_ms_are_not_noticed(tmp_path: Path) -> None:
+def test_libraries_flushed_every_50_ms_are_not_noticed(tmp_path: Path) -> None:
     """Row 34."""
     with start_server() as server, server.client() as raw:
-        run(server, server.url, tmp_path, lambda: repeatedly(raw.script_flush, 0.05, 2.0), FINE)
+        run(server, server.url, tmp_path, lambda: repeatedly(raw.function_flush, 0.05, 2.0), FINE)
 
 
 def test_connections_killed_every_100_ms_cost_time_and_nothing_else(tmp_path: Path) -> None:
@@ -234,6 +234,6 @@ def _one_fault(chosen: random.Random, server: Server, proxy: Proxy, raw: redis.R
             pause_worker,
             pause_server,
             crash,
-            lambda: quietly(raw.script_flush),
+            lambda: quietly(raw.function_flush),
         ]
     )()

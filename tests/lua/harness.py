@@ -1,4 +1,4 @@
-"""Harness: sends calls to the real scripts by hand, for several sessions, and shows what they left in the server.
+"""Harness: sends calls to the real functions by hand, for several sessions, and shows what they left in the server.
 
 No client code in between but the composer, the commands and the codec. One `Calls` is one namespace.
 """
@@ -6,15 +6,16 @@ No client code in between but the composer, the commands and the codec. One `Cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha1
+from functools import cache
 
 import msgpack
 import redis
 
 from semaphores.names import key_prefix, wake_channel
 from semaphores.scripts.commands import Acquire, Begin, Cancel, ChangeLimits, Command, End, Release, encode
-from semaphores.scripts.compose import Script, call_script, locate
+from semaphores.scripts.compose import Library, compose, locate, sources
 from tests.servers import Server
 
 Content = str | dict[str, str] | list[tuple[str, float]] | list[str]
@@ -26,7 +27,7 @@ VOLATILE = ("expiry", "highest", "indexed", "mark", "answers", "aside")  # of a 
 
 @dataclass(frozen=True)
 class Reply:
-    """One decoded reply of the call script."""
+    """One decoded reply of `call`."""
 
     epoch: int
     clock: int
@@ -46,24 +47,30 @@ class Reply:
 
 @dataclass
 class Calls:
-    """One namespace of a server, and the connection that calls it. `plant` changes the text of the script first."""
+    """One namespace of a server, and the connection that calls it. `plants` change its library first."""
 
     server: Server
     namespace: str
-    plant: Plant | None = None
+    plants: tuple[Plant, ...] = ()
     ttl: float = TTL
     run_id: str = ""
+    function: str = "call"
     connection: redis.Redis = field(init=False)
-    script: Script = field(init=False)
+    library: Library = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = redis.Redis(unix_socket_path=str(self.server.socket))
-        self.script = planted(call_script(), self.plant)
-        self.connection.script_load(self.script.text)
+        self.library = planted(self.plants)
+        self.load()
         self.run_id = self.run_id or str(self.connection.info("server")["run_id"])
 
     def close(self) -> None:
         self.connection.close()
+
+    def load(self) -> None:
+        """Load the library, unless it is there."""
+        with suppress(redis.ResponseError):
+            self.connection.function_load(self.library.text.decode())
 
     @property
     def prefix(self) -> str:
@@ -81,18 +88,17 @@ class Calls:
 
     def evaluate(self, header: Mapping[str, object], packed: Sequence[bytes]) -> Reply:
         """Send one call as it is; raises redis.ResponseError for an error reply."""
+        return decoded(self.run(self.function, msgpack.packb(dict(header)), *packed))
+
+    def run(self, function: str, *arguments: bytes) -> bytes:
+        """Run a function of the library; raises redis.ResponseError, told by file and line."""
+        words = self.library.words(function)
         try:
-            found = self.connection.evalsha(
-                self.script.sha.decode(),
-                2,
-                self.key("meta"),
-                self.key("never"),
-                msgpack.packb(dict(header)),
-                *packed,
-            )
+            found = self.connection.execute_command(*words, 2, self.key("meta"), self.key("never"), *arguments)
         except redis.ResponseError as error:
-            raise type(error)(locate(self.script, str(error))) from error
-        return decoded(found)
+            raise type(error)(locate(str(error), self.library)) from error
+        assert isinstance(found, bytes)
+        return found
 
     def limit(self, caller: Session, **capacities: int) -> Reply:
         """Set capacities of pools: `limit(session, db=1)`."""
@@ -203,18 +209,20 @@ def number(answer: Mapping[str, object]) -> int:
     return n
 
 
-def planted(script: Script, plant: Plant | None) -> Script:
-    """Return the script with a bug planted; a plant that changes nothing is a mistake of the test."""
-    if plant is None:
-        return script
-    text = plant(script.text.decode()).encode()
-    if text == script.text:  # no AssertionError: that is what a bug is noticed by
-        raise ValueError("the plant matched nothing")
-    return Script(text, sha1(text).hexdigest().encode(), script.lines)
+@cache
+def planted(plants: tuple[Plant, ...]) -> Library:
+    """Return the library with its files changed; a plant that changes nothing is a mistake of the test."""
+    files = sources()
+    for plant in plants:
+        changed = {name: plant(text) for name, text in files.items()}
+        if changed == files:  # no AssertionError: that is what a bug is noticed by
+            raise ValueError("a plant matched nothing")
+        files = changed
+    return compose(files)
 
 
 def decoded(packed: bytes) -> Reply:
-    """Return a reply of the call script with names."""
+    """Return a reply of `call` with names."""
     fields = msgpack.unpackb(packed)
     return Reply(
         int(fields["epoch"]),

@@ -52,7 +52,7 @@ def test_a_request_for_two_limits_is_granted_beside_streams_of_each(calls: Calls
 
 def test_without_the_guard_it_would_never_be_granted(server: Server, namespace: str) -> None:
     never: Plant = lambda text: text.replace("MOST_MOVES = 8", "MOST_MOVES = 1000000")  # noqa: E731
-    calls = Calls(server, namespace, never)
+    calls = Calls(server, namespace, (never,))
     assert rounds_until_granted(calls) is None
     calls.close()
 

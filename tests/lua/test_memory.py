@@ -1,4 +1,4 @@
-"""Out of memory: a call is refused before it ran, and giving back goes through the relief script."""
+"""Out of memory: a call is refused before it ran, and giving back goes through `relief`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import pytest
 import redis
 
 from semaphores.scripts.commands import Acquire, Release
-from semaphores.scripts.compose import relief_script
 from tests.lua.harness import Calls, number
 from tests.servers import Server
 
 
 def test_at_the_memory_limit_calls_are_refused_whole_and_releases_still_go_through(own_server: Server) -> None:
     calls = Calls(own_server, "full")
-    calls.connection.script_load(relief_script().text)
     alice = calls.session("alice")
     calls.limit(alice, db=1)
     held = alice.acquire("pool:db=1")
@@ -24,7 +22,7 @@ def test_at_the_memory_limit_calls_are_refused_whole_and_releases_still_go_throu
     with pytest.raises(redis.exceptions.OutOfMemoryError):
         alice.send(released, Acquire("pool:other=1", "x"))
     assert calls.dump() == before
-    calls.script = relief_script()
+    calls.function = "relief"
     reply = alice.send(released)
     assert reply.answer["answer"] == "released"
     assert set(reply.granted) == {waiting["n"]}

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-import redis
-
 from semaphores.doctor import Finding, Mended, examine, repair
 from semaphores.scripts.asking import Asking, Question, Reply, decode_reply, drive, encode_question
-from semaphores.scripts.compose import Script, locate, read_script, repair_script
 from tests.lua.harness import Calls
 
 T = TypeVar("T")
@@ -25,13 +22,13 @@ class Reading:
 
     def __call__(self, asking: Asking[T]) -> T:
         """Run a read."""
-        return drive(asking, lambda question: self._send(read_script(), question))
+        return drive(asking, lambda question: self._send("read", question))
 
     def examine(self) -> tuple[Finding, ...]:
         return self(examine())
 
     def repair(self, findings: tuple[Finding, ...]) -> Mended:
-        return drive(repair(findings, ttl=self.calls.ttl), lambda question: self._send(repair_script(), question))
+        return drive(repair(findings, ttl=self.calls.ttl), lambda question: self._send("repair", question))
 
     def mend(self, passes: int = 3) -> tuple[Finding, ...]:
         """Repair until nothing is found or nothing more can be done; returns what is left."""
@@ -44,15 +41,10 @@ class Reading:
         return self.examine()
 
     def ask(self, question: Question) -> Reply:
-        return self._send(read_script(), question)
+        return self._send("read", question)
 
-    def _send(self, script: Script, question: Question) -> Reply:
+    def _send(self, function: str, question: Question) -> Reply:
         self.asked += 1
-        keys = self.calls.key("meta"), self.calls.key("never")
-        try:
-            reply = self.calls.connection.eval(script.text.decode(), 2, *keys, encode_question(question))
-        except redis.ResponseError as error:
-            raise redis.ResponseError(locate(script, str(error))) from error
-        decoded = decode_reply(reply)
+        decoded = decode_reply(self.calls.run(function, encode_question(question)))
         self.most_rows = max(self.most_rows, *(len(value) for value in decoded.values() if isinstance(value, list)), 0)
         return decoded

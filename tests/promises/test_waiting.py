@@ -142,7 +142,7 @@ def _commands(raw: redis.Redis) -> int:
     stats = raw.info("commandstats")
     assert isinstance(stats, dict)
     return sum(
-        int(calls["calls"]) for name, calls in stats.items() if name.removeprefix("cmdstat_") in ("evalsha", "eval")
+        int(calls["calls"]) for name, calls in stats.items() if name.removeprefix("cmdstat_") in ("fcall", "fcall_ro")
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from semaphores.scripts.call import Header, Trouble, build, pack_command, read_reply, trouble_of
 from semaphores.scripts.commands import Acquire, Beat, Release, encode
-from semaphores.scripts.compose import call_script
+from semaphores.scripts.compose import library
 
 
 def parsed(data: bytes) -> list[bytes]:
@@ -26,11 +26,11 @@ def test_packed_words_are_what_the_protocol_reads(words: list[bytes]) -> None:
     assert parsed(pack_command(*words)) == words
 
 
-def test_a_call_is_one_evalsha_with_two_keys_a_header_and_its_commands() -> None:
+def test_a_call_is_one_fcall_with_two_keys_a_header_and_its_commands() -> None:
     header = Header("s1", 3, "abc", 7, 9, 10.0, 10.0)
     commands = [encode(Acquire("pool:db=1", "h"), 3), encode(Release(1, "5"), 4)]
-    words = parsed(build(call_script(), "sem:{t}:", header, commands))
-    assert words[:5] == [b"EVALSHA", call_script().sha, b"2", b"sem:{t}:meta", b"sem:{t}:never"]
+    words = parsed(build("sem:{t}:", header, commands))
+    assert words[:5] == [b"FCALL", f"{library().name}_call".encode(), b"2", b"sem:{t}:meta", b"sem:{t}:never"]
     told = msgpack.unpackb(words[5])
     assert told == {"session": "s1", "mark": 3, "server": "abc", "epoch": 7, "clock": 9, **told}
     assert {name: told[name] for name in ("ttl", "longest", "alive")} == {"ttl": 10.0, "longest": 10.0, "alive": True}
@@ -69,7 +69,7 @@ def test_a_reply_without_extras_has_none() -> None:
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
-        ("NOSCRIPT No matching script.", Trouble.LOAD),
+        ("ERR Function not found", Trouble.LOAD),
         ("OOM command not allowed", Trouble.MEMORY),
         ("LOADING Redis is loading", Trouble.WAIT),
         ("BUSY Redis is busy", Trouble.WAIT),

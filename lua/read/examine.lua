@@ -8,11 +8,11 @@ local function read_keys(question)
   if not string.match(cursor, '^%d+$') then
     refuse('a cursor is a number')
   end
-  local page = call('SCAN', cursor, 'MATCH', PREFIX .. '*', 'COUNT', 2 * MOST_ROWS)
+  local page = call('SCAN', cursor, 'MATCH', prefix .. '*', 'COUNT', 2 * MOST_ROWS)
   local rows = {}
   for i, name in ipairs(page[2]) do
     local kind = call('TYPE', name)
-    rows[i] = { key = string.sub(name, #PREFIX + 1), type = kind.ok or kind }
+    rows[i] = { key = string.sub(name, #prefix + 1), type = kind.ok or kind }
   end
   return { rows = rows_or_nil(rows), cursor = page[1] ~= '0' and page[1] or nil }
 end
