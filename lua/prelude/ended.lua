@@ -38,9 +38,10 @@ local function run_follow(id, after)
   run_file(id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
--- A run is over. `reason`: one line, of what did not end well.
-local function run_end(run, status, reason)
-  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '')
+-- A run is over. `reason`: one line, of what did not end well; `more`: further fields and their values.
+local function run_end(run, status, reason, more)
+  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '',
+    unpack(more or {}))
   run_move(run.id, run.status, status, now_ms)
   run_timers_end(run.id, run.token)
   if run.after or run.next then
@@ -95,12 +96,14 @@ local function run_reassert(told, member, token)
   if run.status == 'QUEUED' then
     queued_remove(id, run.needs)
   elseif not run.status then
+    local fields = { 'submitted', now_ms, 'args', type(told.args) == 'string' and told.args or '' }
     for _, name in ipairs(TOLD) do
       if type(told[name]) == 'string' then
-        call('HSET', run_key(id), name, told[name])
+        fields[#fields + 1] = name
+        fields[#fields + 1] = told[name]
       end
     end
-    call('HSET', run_key(id), 'submitted', now_ms)
+    call('HSET', run_key(id), unpack(fields))
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
   run_move(id, run.status, 'STARTED', now_ms)

@@ -33,10 +33,10 @@ local function run_move(id, from, to, at)
   run_moves[id] = { before and before[1] or from, to, at }
 end
 
--- Limits by whose names queued runs are found: those of its job and of its tags with their values.
+-- Limits by whose names queued runs are found: those of its job and of its tags with their values, not of its location.
 local function each_index(needs, visit)
   for limit in string.gmatch(needs, '(tag:[^ ]+)=%d+') do
-    if string.find(limit, '=', 1, true) then
+    if string.find(limit, '=', 1, true) and string.sub(limit, 1, 13) ~= 'tag:location=' then
       visit('queued:' .. limit)
     end
   end
