@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -195,3 +197,13 @@ def test_the_load_decides_as_the_guide_says(cpu: float, memory: float, expected:
 
 def test_the_load_of_this_machine_gives_one_of_the_three() -> None:
     assert limit_by_load(low=2, normal=4, high=6)() in (2, 4, 6)
+
+
+def test_defining_jobs_loads_nothing_that_talks_to_a_server() -> None:
+    code = "import sys, workers; print(*(name for name in ('redis', 'anyio', 'psutil', 'yaml') if name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert loaded == [], "each child process would pay for it"
+    code = (
+        "import workers.submit, workers; from workers import Worker, submit; submit.__name__, workers.submit.__name__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
