@@ -85,6 +85,7 @@ COLUMNS: Mapping[type, Sequence[Column]] = {
         Column("LEASE", lambda lease: lease.id),
         Column("SLOTS", lambda lease: shown_slots(lease.slots)),
         Column("HOLDER", lambda lease: lease.holder),
+        Column("RUN", lambda lease: lease.run or "", optional=True),
         Column("HELD FOR", lambda lease: age(lease.held_for), right=True),
         Column("LAST BEAT", lambda lease: f"{age(lease.heartbeat_age)} ago" if lease.alive else "none", right=True),
         Column("TOKEN", lambda lease: str(lease.token or "")),

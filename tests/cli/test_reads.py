@@ -16,6 +16,7 @@ from tests.cli.commandline import CommandLine, first_line, keys, rows
 
 LEASE_FIELDS = {
     *("id", "slots", "token", "holder", "host", "since", "held_for", "revoked", "heartbeat_age", "alive"),
+    "run",
 }
 REQUEST_FIELDS = {
     *("id", "slots", "holder", "host", "since", "waited", "blocked_by", "position", "priority", "heartbeat_age"),
@@ -26,7 +27,7 @@ SESSION_FIELDS = {
 }
 NAMESPACE_FIELDS = {
     *("exists", "schema", "epoch", "server", "ttl", "config", "grace", "quiet", "sessions", "places", "undrained"),
-    "broken",
+    *("broken", "settings"),
 }
 
 
