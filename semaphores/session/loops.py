@@ -243,7 +243,7 @@ class LoopPort:
         while reply is not False:
             self._replied(reply)
             reply = self._reader.gets()
-        if self._queue and not self._flushing:
+        if not self._flushing:  # behind the wake-ups just caused: what these tasks want goes out in the same turn
             self._flushing = True
             self.loop.call_soon(self._flush)
 
