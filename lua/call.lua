@@ -3,8 +3,10 @@
 -- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted,
 -- answers }.
 
-local GIVING_BACK = {
-  begin = 1, release = 1, cancel = 1, beat = 1, reassert = 1, change_limits = 1, revoke = 1, ['end'] = 1,
+local ADMITTING = { acquire = 1, enroll = 1, take = 1 } -- behind all that gives back, or takes nothing by itself
+local OF_RUNS = {
+  submit = submit, take = take, start = start, report = report, finish = finish, cancel_run = cancel_run,
+  retry_run = retry_run, set_priority = set_priority, enroll = enroll,
 }
 local MOST_COMMANDS = 256
 local acquired = {} -- answers by N in this call: two copies of one command in it are one
@@ -49,7 +51,11 @@ local function carried_out(command, header, lines)
   elseif op == 'reassert' then
     return reassert(command, header.alive)
   elseif op == 'end' then
-    return finish()
+    return end_session()
+  end
+  local run = OF_RUNS[op]
+  if run then
+    return run(n, command)
   end
   refuse('there is no command ' .. tostring(op))
 end
@@ -97,13 +103,13 @@ local function run_commands(header, commands, answers)
   lines = fine and lines or {}
   for i = 1, #commands do
     local op = commands[i].op
-    if GIVING_BACK[op] and op ~= 'begin' then
+    if not ADMITTING[op] and op ~= 'begin' then
       answers[i] = answer_of(carried_out, commands[i], header, lines)
     end
   end
   local more = meta.next <= meta.clock and reap_guarded()
   for i = 1, #commands do
-    if not GIVING_BACK[commands[i].op] then
+    if ADMITTING[commands[i].op] then
       answers[i] = me.ended and { answer = 'refused', reason = 'this session is over' }
         or answer_of(carried_out, commands[i], header, lines)
     end
@@ -138,11 +144,13 @@ local function run_call()
   local lost = not me
   if not lost then
     drain(#commands)
+    takes_write()
   end
   if not lost and not me.ended then
     session_write()
   end
   slots_write()
+  runs_write()
   more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semaphores.client import Client
-from semaphores.config.difference import Change, InForce, difference
+from semaphores.config.difference import Change, InForce, SettingChange, difference, setting_changes
 from semaphores.config.settings import Config
 from semaphores.errors import Refused
 from semaphores.scripts.commands import LimitChange
@@ -13,12 +13,13 @@ __all__ = ["apply_config", "compare"]
 TRIES = 3  # others may change limits between looking and changing
 
 
-def compare(client: Client, config: Config, *, prune: bool = False) -> list[Change]:
+def compare(client: Client, config: Config, *, prune: bool = False) -> list[Change | SettingChange]:
     """Return what applying would do now."""
-    return difference(config, _in_force(client), prune=prune)
+    settings = setting_changes(config, client.namespace().settings)
+    return [*settings, *difference(config, _in_force(client), prune=prune)]
 
 
-def apply_config(client: Client, config: Config, *, prune: bool = False) -> list[Change]:
+def apply_config(client: Client, config: Config, *, prune: bool = False) -> list[Change | SettingChange]:
     """Set what the file names, whoever set it before; `prune` deletes what came from a file and is no longer in it.
 
     Returns what was done and what stays. Raises Refused when others keep changing limits meanwhile.
@@ -26,10 +27,11 @@ def apply_config(client: Client, config: Config, *, prune: bool = False) -> list
     for attempt in range(TRIES):
         version = client.namespace().config
         found = compare(client, config, prune=prune)
-        wanted = [change for one in found if (change := _change(one)) is not None]
+        wanted = [change for one in found if isinstance(one, Change) and (change := _change(one)) is not None]
+        settings = {one.setting: one.after or "" for one in found if isinstance(one, SettingChange)}
         try:
-            if wanted:
-                client.limits.change(wanted, origin="file", expect=version)
+            if wanted or settings:
+                client.limits.change(wanted, origin="file", expect=version, settings=settings)
         except Refused as refused:
             if "conflict" not in str(refused) or attempt == TRIES - 1:
                 raise

@@ -20,6 +20,7 @@ from semaphores.errors import NotFound, Refused
 from semaphores.pool import Acquirer
 from semaphores.pool import acquire as _acquire
 from semaphores.pool import pool as _pool
+from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
 from semaphores.scripts.probe import info_fields
@@ -65,10 +66,19 @@ class Limits:
         return self._run(limits.resume(limit))[0]
 
     def change(
-        self, changes: Sequence[LimitChange], *, origin: Literal["file", "hand"] = "hand", expect: int | None = None
+        self,
+        changes: Sequence[LimitChange],
+        *,
+        origin: Literal["file", "hand"] = "hand",
+        expect: int | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> tuple[limits.Changed, ...]:
-        """Change several limits, all or nothing. Raises Refused when the config version is not `expect` any more."""
-        return self._run(limits.change(changes, origin, expect))
+        """Change several limits, and settings of runs, all or nothing.
+
+        `settings`: granularity (op or run), start_timeout, cancel_timeout, max_runtime (seconds); "" deletes one.
+        Raises Refused when the config version is not `expect` any more.
+        """
+        return self._run(limits.change(changes, origin, expect, settings))
 
     def _run(self, changing: limits.Changing) -> tuple[limits.Changed, ...]:
         try:
@@ -86,6 +96,7 @@ class Client:
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
         self.limits = Limits(connections)
+        self.runs = Runs(connections)
         self.aio = AsyncClient(self)
 
     def __repr__(self) -> str:
@@ -233,6 +244,7 @@ class AsyncClient:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.limits = AsyncLimits(client.limits)
+        self.runs = AsyncRuns(client.runs)
 
     async def status(self) -> tuple[LimitStatus, ...]:
         """Return every limit: used, capacity, waiting, oldest wait."""

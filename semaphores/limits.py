@@ -57,16 +57,19 @@ def resume(limit: str) -> Changing:
 
 
 def change(
-    changes: Sequence[LimitChange], origin: Literal["file", "hand"] = "hand", expect: int | None = None
+    changes: Sequence[LimitChange],
+    origin: Literal["file", "hand"] = "hand",
+    expect: int | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Changing:
-    """Change limits, all or nothing. `expect`: the config version that the changes were made for.
+    """Change limits and settings of runs, all or nothing. `expect`: the config version that the changes were made for.
 
     Raises NotFound, Refused; Refused with the word 'conflict' when the version is another one by now.
     """
     if len(changes) > MOST_CHANGES:
         raise Refused(f"{len(changes)} changes at once are too many: at most {MOST_CHANGES}")
     fields = [{name: value for name in one.__slots__ if (value := getattr(one, name)) is not None} for one in changes]
-    answer = yield ChangeLimits(fields, origin, user(), expect)
+    answer = yield ChangeLimits(fields, origin, user(), expect, settings)
     if answer["answer"] == "changed":
         done = answer.get("changes")
         return tuple(_changed(one) for one in done) if isinstance(done, list) else ()

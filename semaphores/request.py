@@ -35,6 +35,7 @@ class Demand:
     timeout: float | None = None  # seconds; None: for ever
     priority: int = 0
     blocking: bool = True
+    waits: Callable[[str], None] | None = None  # told which limit it waits for, from any thread
 
     @cached_property
     def words(self) -> str:
@@ -138,7 +139,7 @@ class Attempt:
 
     def _ask(self, needs: Mapping[str, int], words: str) -> Generator[Step, None, Holding]:
         demand = self.demand
-        request = Awaiting(words, self.holder, demand.priority, self.wake, not demand.blocking)
+        request = Awaiting(words, self.holder, demand.priority, self.wake, not demand.blocking, demand.waits)
         self.request = request
         patience = PATIENCE if demand.timeout is None else min(PATIENCE, demand.timeout)
         yield Send(self.session.ask_for(request), self.started + patience)

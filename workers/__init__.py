@@ -1,1 +1,28 @@
 """Workers: processes that take runs from queues and execute them within the limits of `semaphores`."""
+
+from workers.adapt import limit_by_load
+from workers.context import context
+from workers.definitions import Definitions
+from workers.job import Job, job, validate_run_config
+from workers.limits import in_process, multiprocess
+from workers.op import Op, op
+from workers.submit import run_spec, submit, submit_async
+from workers.worker import Worker, WorkerSettings
+
+__all__ = [
+    "Definitions",
+    "Job",
+    "Op",
+    "Worker",
+    "WorkerSettings",
+    "context",
+    "in_process",
+    "job",
+    "limit_by_load",
+    "multiprocess",
+    "op",
+    "run_spec",
+    "submit",
+    "submit_async",
+    "validate_run_config",
+]

@@ -2,7 +2,7 @@
 -- lock with the mark of the call.
 -- Arguments: low, high (bounds of the window), held, awaited (lists of N); config (version known), host (whose other
 -- sessions to tell), gone (sessions whose processes are certainly gone).
--- Answer: beat { granted, unknown, reassert, revoked, config, limits, neighbours }.
+-- Answer: beat { granted, unknown, reassert, revoked, canceling, config, limits, neighbours }.
 -- Reads and writes: session:ID:leases, session:ID:requests, slots.lua, groups.lua, host:KEY.
 
 local MOST_LISTED, MOST_NEIGHBOURS = 1000, 64
@@ -37,7 +37,7 @@ local function give_back_unlisted(low, high, mark, listed)
     end
   end
   unlisted(leases_key(me.id), function(n, line)
-    lease_end(me.id, n, line, place_mark)
+    lease_over(me.id, n, line)
   end)
   unlisted(requests_key(me.id), function(n, line)
     request_take_out(me.id, n, line)
@@ -54,9 +54,11 @@ local function compare(answer, mark, listed, numbers)
   for i, n in ipairs(numbers) do
     local line = lines[i]
     if line and listed[n] == 'awaited' then
-      append(answer, 'granted', { n = n, token = word(line, 'token') })
+      append(answer, 'granted', granted_before(n, line))
     elseif line and word(line, 'revoked') then
       append(answer, 'revoked', { n = n, by = word(line, 'revoked') })
+    elseif line and word(line, 'canceling') then
+      append(answer, 'canceling', { n = n, by = word(line, 'canceling') })
     elseif not line and not requests[i] and n < mark then
       append(answer, listed[n] == 'held' and in_grace() and 'reassert' or 'unknown', n)
     end

@@ -8,10 +8,10 @@ local function cancel(command, lines)
   local waits = call('HGET', requests_key(me.id), digits(request))
   local answer = { answer = 'cancelled' }
   if line then
-    lease_end(me.id, request, line, place_mark)
+    lease_over(me.id, request, line)
     lines[request] = false
   elseif waits then
-    if command.explain then
+    if command.explain and not is_take(waits) then
       local place = call('HGET', group_key(word(waits, 'group')), 'place')
       answer = explain(string.match(place or '', '^%l+:(.*)$') or 'runs', tonumber(word(waits, 'order')))
       answer.answer = 'cancelled'

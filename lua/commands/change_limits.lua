@@ -1,12 +1,14 @@
--- change_limits: sets, deletes, pauses and resumes limits, all or nothing; versioned and audited.
+-- change_limits: sets, deletes, pauses and resumes limits, and settings of runs, all or nothing; versioned and audited.
 -- Arguments: n, changes (list of { limit, kind: set | fill | delete | pause | resume, capacity, description }),
--- origin (file or hand), by, expect (optional: the config version the caller saw). `fill` sets a limit that has no
+-- settings (optional: map of name to value, '' deletes one), origin (file or hand), by, expect (optional: the config
+-- version the caller saw). `fill` sets a limit that has no
 -- capacity, after a loss; what a living holder re-asserts later goes over it.
 -- Answer: changed { config, changes: list of { limit, before, after, paused } } | conflict { config } | missing {
--- limit } | unpaused { limit }. Reads and writes: limits, limits:info, audit, meta.
+-- limit } | unpaused { limit }. Reads and writes: limits, limits:info, settings, audit, meta.
 
 local LONGEST_LIMIT = 2048 -- 200 bytes of key and of value may be 600 each, percent-encoded
 local MOST_AUDITED = 10000
+local SPANS = { start_timeout = true, cancel_timeout = true, max_runtime = true } -- seconds; see runs.lua
 
 local function limit_name(name)
   text(name, 'limit', LONGEST_LIMIT)
@@ -81,6 +83,41 @@ local function carry_out(plan, command)
     'before', plan.before or 'none', 'after', plan.after or 'none', 'by', command.by, 'origin', command.origin)
 end
 
+local function checked_settings(settings)
+  for name, value in pairs(settings) do
+    if name == 'granularity' then
+      if value ~= 'op' and value ~= 'run' and value ~= '' then
+        refuse("granularity must be 'op' or 'run'")
+      end
+    elseif SPANS[name] then
+      if value ~= '' and not (tonumber(value) and tonumber(value) > 0 and tonumber(value) < 10 ^ 9) then
+        refuse(name .. ' must be seconds above 0')
+      end
+    else
+      refuse('there is no setting ' .. text(name, 'a setting', 100))
+    end
+  end
+  call('HLEN', key('settings'))
+  return settings
+end
+
+local function set(name, value, command)
+  local before = setting(name)
+  if (before or '') == value then
+    return
+  elseif value == '' then
+    call('HDEL', key('settings'), name)
+  else
+    call('HSET', key('settings'), name, value)
+  end
+  settings_read[name] = value ~= '' and value
+  if name == 'granularity' then
+    places_mark_all('')
+  end
+  call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'set ' .. name, 'before', before or 'none',
+    'after', value ~= '' and value or 'none', 'by', command.by, 'origin', command.origin)
+end
+
 local function change_limits(n, command)
   if not is_new(n) then
     local before = answer_kept(n)
@@ -95,7 +132,7 @@ local function change_limits(n, command)
   if command.expect and command.expect ~= meta.config then
     return { answer = 'conflict', config = meta.config }
   end
-  local plans, named = {}, {}
+  local plans, named, settings = {}, {}, checked_settings(command.settings or {})
   for _, change in ipairs(command.changes or {}) do
     if named[change.limit] then
       refuse('a limit is changed once in a command')
@@ -113,6 +150,9 @@ local function change_limits(n, command)
   meta_set('config', meta.config + 1)
   for _, plan in ipairs(plans) do
     carry_out(plan, command)
+  end
+  for name, value in pairs(settings) do
+    set(name, value, command)
   end
   answer_keep(n, digits(meta.config))
   return { answer = 'changed', config = meta.config, changes = #plans > 0 and plans or nil }

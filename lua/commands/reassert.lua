@@ -1,6 +1,6 @@
 -- reassert: in a grace, a living holder brings back what the data lost: its leases, even above a limit (a debt that
 -- drains), and the capacities of their limits, the highest config version first.
--- Arguments: n, leases (list of { lease, needs, token, holder, since in ms }), limits (list of { limit, capacity,
+-- Arguments: n, leases (list of { lease, needs, token, holder, since in ms, run }), limits (list of { limit, capacity,
 -- info }), config. Answer: reasserted. Reads and writes: slots.lua, limits, limits:info, meta.
 
 local leases_back = {} -- in this call: a lease told twice is held once
@@ -26,6 +26,7 @@ local function checked_lease(told)
   local waits = call('HGET', requests_key(me.id), digits(n))
   return {
     n = n, token = token, words = words, needs = needs, holder = holder, since = since, there = there, waits = waits,
+    run = type(told.run) == 'table' and plain_name(told.run.id, 'run') and told.run or nil,
   }
 end
 
@@ -38,7 +39,11 @@ local function bring_back(lease)
   if lease.waits then
     request_take_out(me.id, lease.n, lease.waits)
   end
-  lease_grant(me.id, lease.n, lease.words, lease.needs, digits(lease.token), lease.holder, lease.since)
+  local token, run = digits(lease.token), lease.run
+  lease_grant(me.id, lease.n, lease.words, lease.needs, token, lease.holder, lease.since, run and ' run=' .. run.id)
+  if run then
+    run_reassert(run, me.id .. '/' .. digits(lease.n), token)
+  end
 end
 
 local function reassert(command, alive_there)

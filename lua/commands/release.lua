@@ -9,7 +9,7 @@ local function release(command, lines)
   if not line or string.match(line, ' token=(%d+)') ~= command.token then
     return GONE
   end
-  lease_end(me.id, lease, line, place_mark)
+  lease_over(me.id, lease, line)
   lines[lease] = false
   answer_keep(lease, 'over')
   return RELEASED

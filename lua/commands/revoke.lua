@@ -20,15 +20,11 @@ local function revoke(command)
   call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'revoke ' .. command.lease,
     'lease', line, 'by', by,
     'at_once', command.at_once and 'yes' or 'no')
-  publish(session, { n = tonumber(n), revoked = by })
   if at_once then
-    lease_end(session, tonumber(n), line, place_mark)
+    publish(session, { n = tonumber(n), revoked = by })
+    lease_over(session, tonumber(n), line)
     return { answer = 'revoked', freed = true, holder = word(line, 'holder') }
   end
-  if not word(line, 'revoked') then
-    call('HSET', leases_key(session), n, line .. ' revoked=' .. by)
-    call('ZADD', key('timers'), digits(meta.clock + meta.ttl), 'revoked ' .. command.lease)
-    meta_set('next', math.min(meta.next, meta.clock + meta.ttl))
-  end
+  lease_revoke(session, tonumber(n), line, by)
   return { answer = 'revoked', freed = false, holder = word(line, 'holder') }
 end

@@ -1,4 +1,5 @@
--- Groups: the waiting requests that need the same limited slots wait as one, in order.
+-- Groups: the waiting requests that need the same limited slots (and, for runs, the same queue and job) wait as one,
+-- in order. A member is SESSION/N, or run:ID.
 -- Reads and writes: group:HASH, group:HASH:requests, session:ID:requests, and the place a group waits in.
 -- Invariant: a group waits in exactly one place, scored there by its first request.
 
@@ -24,13 +25,19 @@ local function group_place(hash, place, score)
     call('ZREM', key(before), hash)
     if call('EXISTS', key(before)) == 0 then
       call('ZREM', key('places'), before)
+      places_known[before] = false
     end
+    line_note(before)
   end
   if place then
     call('ZADD', key(place), score, hash)
-    call('ZADD', key('places'), 0, place)
+    if not place_used(place) then
+      call('ZADD', key('places'), 0, place)
+      places_known[place] = true
+    end
     call('HSET', group_key(hash), 'place', place)
     waiting = true
+    line_note(place)
   end
 end
 
@@ -49,9 +56,9 @@ local function group_first(hash)
   return first[1], tonumber(first[2] or '')
 end
 
--- After its requests changed: the group keeps its place under its first request's score, or is gone.
-local function group_settle(hash)
-  local place = call('HGET', group_key(hash), 'place')
+-- After its requests changed: the group keeps its place under its first request's score, or is gone. Returns whether it
+-- is still there.
+local function group_settle(hash, place)
   local first, score = group_first(hash)
   if not first then
     reservation_end_if(hash)
@@ -59,26 +66,36 @@ local function group_settle(hash)
     call('DEL', group_key(hash))
   elseif place then
     call('ZADD', key(place), digits(score), hash)
+    line_note(place)
   end
   if place then
     place_mark(place)
   end
+  return first ~= nil
 end
 
 local function requests_key(session)
   return key('session:' .. session .. ':requests')
 end
 
-local function request_take_out(session, n, line)
-  local hash = word(line, 'group')
-  group_prove(call('HGET', group_key(hash), 'place'))
-  call('ZREM', group_requests(hash), session .. '/' .. digits(n))
-  call('HDEL', requests_key(session), digits(n))
-  group_settle(hash)
+local function group_leave(hash, member)
+  local place, moves = unpack(call('HMGET', group_key(hash), 'place', 'moves'))
+  group_prove(place)
+  call('ZREM', group_requests(hash), member)
+  return group_settle(hash, place) and moves ~= '0'
 end
 
-local function group_hash(limited)
-  return redis.sha1hex(limited)
+-- A member of a group was granted: the group has not wandered in vain.
+local function group_served(hash, member)
+  if group_leave(hash, member) then
+    call('HSET', group_key(hash), 'moves', 0)
+  end
+  reservation_end_if(hash)
+end
+
+-- `queue` and `job`: of runs.
+local function group_hash(limited, queue, job)
+  return redis.sha1hex(queue and limited .. ' queue=' .. queue .. ' job=' .. job or limited)
 end
 
 -- Whether a limit was added since that decides for some of the group's requests and not for others.
@@ -92,23 +109,43 @@ local function group_lacks(hash, limited)
   return false
 end
 
--- Puts a request into its group; a new group goes to the place that blocks it. `from` is a line that says who and
--- since. All types are proven by reads before the first write.
-local function request_file(session, n, words, limited, score, from, place)
-  local hash = group_hash(limited)
+-- Puts a member into its group; a new group goes to the place that blocks it. All types are proven by reads before the
+-- first write. Returns the group's hash.
+local function group_join(member, limited, score, place, queue, job)
+  local hash = group_hash(limited, queue, job)
   local known = call('HGET', group_key(hash), 'place')
   local first = group_first(hash)
-  call('HLEN', requests_key(session))
   group_prove(known or place)
-  call('ZADD', group_requests(hash), digits(score), session .. '/' .. digits(n))
+  call('ZADD', group_requests(hash), digits(score), member)
+  if not known then
+    call('HSET', group_key(hash), 'needs', limited, 'moves', 0)
+    if queue then
+      call('HSET', group_key(hash), 'queue', queue, 'job', job)
+    end
+    group_place(hash, place, digits(score))
+  elseif first ~= group_first(hash) then
+    group_settle(hash, known)
+  end
+  return hash
+end
+
+-- A request of a session waits in line. `from` is a line that says who and since.
+local function request_file(session, n, words, limited, score, from, place)
+  call('HLEN', requests_key(session))
+  local hash = group_join(session .. '/' .. digits(n), limited, score, place)
   local line = words .. ' order=' .. digits(score) .. ' group=' .. hash .. ' holder=' .. word(from, 'holder')
     .. ' since=' .. word(from, 'since')
   call('HSET', requests_key(session), digits(n), line)
-  if not known then
-    call('HSET', group_key(hash), 'needs', limited, 'moves', 0)
-    group_place(hash, place, digits(score))
-  elseif first ~= group_first(hash) then
-    group_settle(hash)
+  return hash
+end
+
+-- Takes whatever waits under a number of a session out of where it waits: a request, or a take.
+local function request_take_out(session, n, line)
+  local hash = word(line, 'group')
+  if hash then
+    group_leave(hash, session .. '/' .. digits(n))
+  else
+    take_leave(session, n, line)
   end
-  return hash, known
+  call('HDEL', requests_key(session), digits(n))
 end

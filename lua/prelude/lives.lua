@@ -9,11 +9,29 @@ local function is_alive(id)
   return alive[id]
 end
 
+-- A worker leaves its queues; a list of jobs goes with the last worker of a queue that has it.
+local function worker_leave(id, worker)
+  local code = word(worker, 'code')
+  for queue in string.gmatch(word(worker, 'queues') or '', '[^,]+') do
+    local name = queue .. ':' .. code
+    call('SREM', key('workers:' .. name), id)
+    if call('EXISTS', key('workers:' .. name)) == 0 then
+      call('SREM', key('codes:' .. queue), code)
+      call('DEL', key('code:' .. name), key('takes:' .. name))
+    end
+  end
+  call('SREM', key('workers'), id)
+  queue_codes, codes_known = {}, {}
+end
+
 -- Forgets what a session says of itself, also in the index of its host.
 local function session_forget(id)
-  local host = call('HGET', session_key(id), 'host')
+  local host, worker = unpack(call('HMGET', session_key(id), 'host', 'worker'))
   if host then
     pcall(call, 'SREM', key('host:' .. host), id)
+  end
+  if worker then
+    pcall(worker_leave, id, worker)
   end
   call('DEL', session_key(id))
 end

@@ -5,6 +5,7 @@
 
 local MOST_TRIES = 64
 local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired
+local places_known = {} -- by place: whether it is in use, as found or made in this call
 local own_grants = {} -- grants to the calling session that its reply carries: no message needed
 local todo = { first = 1, has = {}, stored = {} } -- a list, what is in it, what of it was stored before
 
@@ -21,8 +22,17 @@ local function places_start()
   unmarkable = false
 end
 
+local function place_used(place)
+  local used_now = places_known[place]
+  if used_now == nil then
+    used_now = call('ZSCORE', key('places'), place) and true
+    places_known[place] = used_now
+  end
+  return used_now
+end
+
 local function place_mark(place)
-  if waiting and not unmarkable and not todo.has[place] and call('ZSCORE', key('places'), place) then
-    undrained_add(place)
+  if waiting and not unmarkable and not todo.has[place] and place_used(place) then
+    place_undrained(place)
   end
 end

@@ -1,5 +1,5 @@
 -- The reaper: what dead sessions held and waited for comes back, a bounded part a call; and timers that ran out.
--- Reads and writes: sessions, timers, session:ID:*, host:KEY, and through slots.lua and groups.lua.
+-- Reads and writes: sessions, timers, session:ID:*, host:KEY, and through ended.lua and groups.lua.
 -- Invariant: a session stays in the index `sessions` until nothing of it is left.
 
 local MOST_ENDED = 256 -- leases and requests a call
@@ -15,7 +15,7 @@ end
 
 local function reap_session(id, budget)
   budget = ended_some(leases_key(id), budget, function(n, line)
-    lease_end(id, n, line, place_mark)
+    lease_over(id, n, line)
   end)
   if budget > 0 then
     budget = ended_some(requests_key(id), budget, function(n, line)
@@ -42,14 +42,19 @@ local function reap_due(id, budget)
   return reap_session(id, budget)
 end
 
--- A revoked lease whose holder did not answer within T.
+-- A revoked lease whose holder did not answer within T; a run that is out of time.
 local function timer_over(entry)
   local session, n = string.match(entry, '^revoked (.*)/(%d+)$')
   if session then
     local line = call('HGET', leases_key(session), n)
     if line then
-      lease_end(session, tonumber(n), line, place_mark)
+      lease_over(session, tonumber(n), line)
     end
+    return
+  end
+  local what, run, token = string.match(entry, '^(%l+) (%S+) (%d+)$')
+  if what then
+    run_timer_over(what, run, token)
   end
 end
 

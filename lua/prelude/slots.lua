@@ -62,7 +62,8 @@ local function lease_prepare(session, needs)
   end
 end
 
-local function lease_grant(session, n, words, needs, token, holder, since)
+-- `more`: further words of its line, each behind a blank.
+local function lease_grant(session, n, words, needs, token, holder, since, more)
   local number = digits(n)
   local id = session .. '/' .. number
   for _, need in ipairs(needs) do
@@ -77,6 +78,7 @@ local function lease_grant(session, n, words, needs, token, holder, since)
   local leases = gathered(leases_added, session)
   leases[#leases + 1] = number
   leases[#leases + 1] = words .. ' token=' .. token .. ' holder=' .. holder .. ' since=' .. since
+    .. (more or '')
 end
 
 -- Ends a lease; the places of its limits may have room now (places.lua marks them).

@@ -8,6 +8,12 @@ local function undrained_add(entry)
   end
 end
 
+-- A line is worked off with all lines of its queue: `queue QUEUE`.
+local function place_undrained(place)
+  local queue = string.match(place, '^line:([^:]+):')
+  undrained_add(queue and 'queue ' .. queue or place)
+end
+
 -- One entry that walks the places whose names begin with a prefix, a bounded part at a time.
 local function places_mark_all(prefix)
   if waiting then
@@ -20,7 +26,7 @@ local function places_walk(entry)
   local prefix, from = string.match(entry, '^walk ([^ ]*) ([^ ]*)$')
   local found = call('ZRANGE', key('places'), '[' .. from, '[' .. prefix .. '\255', 'BYLEX', 'LIMIT', 0, 33)
   for i = 1, math.min(#found, 32) do
-    undrained_add(found[i])
+    place_undrained(found[i])
   end
   return found[33] and 'walk ' .. prefix .. ' ' .. found[33]
 end

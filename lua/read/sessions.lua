@@ -1,6 +1,6 @@
 -- sessions, meta: who lives, and the namespace as a whole.
 -- Questions: sessions { cursor } -> { rows, cursor }; meta {} -> { epoch, server, ttl, grace, ... }.
--- Reads: sessions, session:ID, meta, places, undrained, broken.
+-- Reads: sessions, session:ID, meta, places, undrained, broken, settings.
 
 local function read_sessions(question)
   local rows = {}
@@ -13,7 +13,12 @@ local function read_sessions(question)
 end
 
 local function read_meta()
+  local settings, found = {}, call('HGETALL', key('settings'))
+  for i = 1, #found, 2 do
+    settings[found[i]] = found[i + 1]
+  end
   return {
+    settings = next(settings) and settings or nil,
     schema = meta.schema, epoch = digits(meta.epoch), server = meta.server, ttl = meta.ttl / SECOND,
     config = meta.config, grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil,
     sessions = call('ZCARD', key('sessions')), places = call('ZCARD', key('places')),

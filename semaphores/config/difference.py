@@ -13,7 +13,7 @@ from typing import Literal
 from semaphores.config.settings import Config
 from semaphores.wording import readable
 
-__all__ = ["Change", "InForce", "Kind", "Origin", "difference"]
+__all__ = ["Change", "InForce", "Kind", "Origin", "SettingChange", "difference", "setting_changes"]
 
 Origin = Literal["file", "hand"]
 Kind = Literal["add", "change", "delete", "keep-by-hand", "keep-unless-pruned"]
@@ -60,6 +60,29 @@ class Change:
         if before.origin != after.origin:
             changes.append("was set by hand, now by the file")
         return changes
+
+
+@dataclass(frozen=True)
+class SettingChange:
+    """What applying does to one setting of runs. None: there is none."""
+
+    setting: str
+    before: str | None
+    after: str | None
+    kind: Literal["set"] = "set"
+
+    def __str__(self) -> str:
+        name, unit = self.setting.replace("_", " "), "" if self.setting == "granularity" else " s"
+        if self.after is None:
+            return f"no {name} any more (was {self.before}{unit})"
+        was = "" if self.before is None else f"{self.before}{unit} -> "
+        return f"set {name}: {was}{self.after}{unit}"
+
+
+def setting_changes(config: Config, in_force: Mapping[str, str]) -> list[SettingChange]:
+    """Return what applying `config` would do to the settings of runs. What the file does not name stays."""
+    wanted = [(name, in_force.get(name), value or None) for name, value in sorted(config.settings.items())]
+    return [SettingChange(name, before, after) for name, before, after in wanted if before != after]
 
 
 def difference(config: Config, in_force: Mapping[str, InForce], *, prune: bool) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Gather: a validated document to limits by name, wherever in the file each of them stands.
+"""Gather: a validated document to limits and settings by name, wherever in the file each of them stands.
 
 `concurrency.runs` and `run_queue` may both be given: their tag limits add up, and the same limit twice is fine as long
 as both say the same number.
@@ -15,7 +15,7 @@ from semaphores.config.settings import LimitSpec
 from semaphores.errors import InvalidName
 from semaphores.wording import readable
 
-__all__ = ["gather"]
+__all__ = ["gather", "run_settings"]
 
 
 def gather(
@@ -31,6 +31,22 @@ def gather(
     _runs(document.run_queue, (*base, "run_queue"), limits)
     _pools(document.concurrency.pools, (*concurrency, "pools"), limits)
     return limits.found
+
+
+def run_settings(document: Document) -> dict[str, str]:
+    """Return the settings of runs that a document names, as they are stored; "" where it says that there is none."""
+    settings: dict[str, str] = {}
+    if "granularity" in document.concurrency.pools.model_fields_set:
+        settings["granularity"] = document.concurrency.pools.granularity
+    if "run_monitoring" in document.model_fields_set:
+        monitoring = document.run_monitoring
+        spans = {
+            "start_timeout": monitoring.start_timeout_seconds,
+            "cancel_timeout": monitoring.cancel_timeout_seconds,
+            "max_runtime": monitoring.max_runtime_seconds,
+        }
+        settings |= {name: f"{span:g}" if monitoring.enabled and span else "" for name, span in spans.items()}
+    return settings
 
 
 class _Limits:

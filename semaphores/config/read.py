@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 import yaml
 
-from semaphores.config.gather import gather
+from semaphores.config.gather import gather, run_settings
 from semaphores.config.interpolate import interpolate
 from semaphores.config.problem import Path, Problem, Unreadable, Value, path_text, shown
 from semaphores.config.schema import Document, validate
@@ -152,6 +152,7 @@ def _config(text: str, file: str, environment: Mapping[str, str], tree: Tree, fo
             monitoring.cancel_timeout_seconds,
             monitoring.max_runtime_seconds,
         ),
+        settings=run_settings(document),
         redis=RedisSettings(redis.url, redis.namespace, redis.ttl),
         ignored=(*sections.ignored, *_unused(document, sections.base)),
     )

@@ -50,5 +50,6 @@ class Config:
     limits: Mapping[str, LimitSpec] = field(default_factory=dict)  # by limit name, such as `pool:database`
     granularity: Granularity = "op"
     run_monitoring: RunMonitoring = RunMonitoring()
+    settings: Mapping[str, str] = field(default_factory=dict)  # of runs, those that the file names; "": none
     redis: RedisSettings = RedisSettings()
     ignored: tuple[str, ...] = ()  # paths of what is not ours, with a reason behind a colon where one helps

@@ -52,10 +52,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A waiting request that was granted."""
+    """A waiting request that was granted; of a take, with the run that it got: its fields by name."""
 
     n: int
     token: str
+    run: Mapping[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -142,7 +143,7 @@ def _frame(function: str, prefix: str) -> bytes:
 
 def read_reply(packed: bytes) -> Reply:
     """Return what `call` or `relief` replied."""
-    fields = msgpack.unpackb(packed)
+    fields = msgpack.unpackb(packed, unicode_errors="surrogateescape")  # a run's packed arguments may be in it
     granted = fields.get("granted")
     return Reply(
         int(fields["epoch"]),
@@ -151,6 +152,6 @@ def read_reply(packed: bytes) -> Reply:
         fields.get("lost", False),
         fields.get("grace"),
         fields.get("more", False),
-        tuple([Grant(grant["n"], grant["token"]) for grant in granted]) if granted else (),
+        tuple([Grant(grant["n"], grant["token"], grant.get("run")) for grant in granted]) if granted else (),
         fields.get("answers", ()),
     )

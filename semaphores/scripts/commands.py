@@ -13,6 +13,8 @@ from typing import ClassVar, Literal
 
 import msgpack
 
+from semaphores.scripts.run_commands import RunCommand
+
 __all__ = [
     "Acquire",
     "Beat",
@@ -106,7 +108,7 @@ class Reassert:
 
     op: ClassVar[str] = "reassert"
     admits: ClassVar[bool] = False
-    leases: Sequence[Mapping[str, str | int]] | None = None  # lease, needs, token, holder, since (ms)
+    leases: Sequence[Mapping[str, object]] | None = None  # lease, needs, token, holder, since (ms), run (its fields)
     limits: Sequence[Mapping[str, str | int]] | None = None  # limit, capacity, info
     config: int | None = None
 
@@ -131,6 +133,7 @@ class ChangeLimits:
     origin: Literal["file", "hand"]
     by: str
     expect: int | None = None
+    settings: Mapping[str, str] | None = None  # of runs, by name; "" deletes one
 
 
 @dataclass(slots=True)
@@ -144,7 +147,7 @@ class Revoke:
     at_once: bool | None = None
 
 
-Command = Begin | End | Acquire | Release | Cancel | Beat | Reassert | ChangeLimits | Revoke
+Command = Begin | End | Acquire | Release | Cancel | Beat | Reassert | ChangeLimits | Revoke | RunCommand
 
 
 def encode(command: Command, n: int) -> bytes:
@@ -166,7 +169,7 @@ def encode(command: Command, n: int) -> bytes:
         value = getattr(command, name)
         if value is not None and value != () and value != []:
             fields[name.rstrip("_")] = value
-    packed: bytes = msgpack.packb(fields)
+    packed: bytes = msgpack.packb(fields, unicode_errors="surrogateescape")
     return packed
 
 

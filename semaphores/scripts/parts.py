@@ -56,9 +56,9 @@ class Part:
 
     @property
     def room(self) -> str:
-        """The folder it is in, or whose name it has."""
+        """The folder it is in, or whose files it brings together."""
         folder, _, stem = self.file.removesuffix(".lua").rpartition("/")
-        return folder or stem
+        return folder or ("commands" if stem == "call" else stem)
 
 
 def names_in(code: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-__all__ = ["LimitInfo", "Line", "moment", "parse_info", "parse_line"]
+__all__ = ["LimitInfo", "Line", "moment", "parse_info", "parse_line", "parse_needs"]
 
 _FIELD = re.compile(r"(?:^| )(token|holder|since|order|group|revoked)=([^ ]*)")
 _ABOUT = re.compile(r"(?:^| )(origin|version|by|at|paused_from)=([^ ]*)")
@@ -59,7 +59,7 @@ def parse_line(line: str) -> Line:
     needs = line[: marks[0].start()] if marks else line
     since = _whole(found.get("since"))
     return Line(
-        slots=_slots(needs),
+        slots=parse_needs(needs),
         holder=unquote(found.get("holder", "unknown")),
         since=since / 1000 if since is not None else None,
         token=_whole(found.get("token")),
@@ -85,7 +85,8 @@ def parse_info(line: str | None) -> LimitInfo:
     )
 
 
-def _slots(needs: str) -> dict[str, int]:
+def parse_needs(needs: str) -> dict[str, int]:
+    """Return what is needed, slots by limit: `pool:api=2 runs=1`."""
     slots: dict[str, int] = {}
     for need in needs.split():
         limit, _, count = need.rpartition("=")

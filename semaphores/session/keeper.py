@@ -267,7 +267,7 @@ class Keeper:
             return
         for message in messages:
             if isinstance(message, list) and message[0] == b"smessage":
-                told = msgpack.unpackb(message[2])
+                told = msgpack.unpackb(message[2], unicode_errors="surrogateescape")
                 # a replica delivers what the primary counted as 0
                 if told["server"] == wire.server and self._woken_for == self.session.id:
                     self._told(told)
@@ -275,8 +275,11 @@ class Keeper:
     def _told(self, told: dict[str, object]) -> None:
         n = int(str(told["n"]))
         if "token" in told:
-            self.session.grant(n, str(told["token"]))
+            run = told.get("run")
+            self.session.grant(n, str(told["token"]), run if isinstance(run, dict) else None)
         elif "revoked" in told:
             self.session.revoke(n, str(told["revoked"]))
+        elif "canceling" in told:
+            self.session.cancel(n, str(told["canceling"]))
         elif "failed" in told:
             self._due = 0.0  # the beat finds it unknown, and it is sent again to be refused with its reason

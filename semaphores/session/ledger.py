@@ -7,7 +7,7 @@ so the mark is the lowest over everything unanswered, queued or sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -15,8 +15,9 @@ from threading import Lock
 from semaphores.errors import SemaphoresError
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Acquire, Beat, Command, encode
+from semaphores.scripts.run_commands import Take
 
-__all__ = ["Awaiting", "Holding", "Ledger", "Pending"]
+__all__ = ["Awaiting", "AwaitingRun", "Holding", "Ledger", "Pending"]
 
 WINDOW = 1000  # numbers in one beat command; the server lists them in one read
 MOST_WINDOWS = 12  # in one beat
@@ -43,8 +44,10 @@ class Holding:
     needs: str
     holder: str
     since: float  # seconds since 1970
+    run: Mapping[str, str] | None = None  # the run that a take got, its fields by name
     lost: str | None = None  # why it is not held any more, though nobody released it
-    watchers: list[Callable[[], None]] = field(default_factory=list)  # told when it is lost, from any thread
+    canceling: str | None = None  # who asked for its run to be canceled
+    watchers: list[Callable[[], None]] = field(default_factory=list)  # told of either, from any thread
 
     @property
     def id(self) -> str:
@@ -55,8 +58,17 @@ class Holding:
         """Note that it is lost, and tell whoever works on it."""
         if self.lost is None:
             self.lost = reason
-            for watcher in list(self.watchers):
-                watcher()
+            self._tell()
+
+    def cancel(self, by: str) -> None:
+        """Note that its run is to be canceled, and tell whoever works on it."""
+        if self.canceling is None:
+            self.canceling = by
+            self._tell()
+
+    def _tell(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()
 
 
 @dataclass(slots=True, eq=False)
@@ -68,15 +80,28 @@ class Awaiting:
     priority: int
     wake: Callable[[], None]  # safe from any thread; called once, when there is an outcome
     once: bool = False
+    waits: Callable[[str], None] | None = None  # told which limit it waits for, from any thread
     n: int = 0
     order: str | None = None  # its place in line, kept when it is sent again
     blocked_by: str | None = None
     outcome: Holding | SemaphoresError | None = None
     given_up: bool = False
 
-    def command(self) -> Acquire:
+    def command(self) -> Acquire | Take:
         """Return what asks the server for it."""
         return Acquire(self.needs, self.holder, self.priority or None, self.order, True if self.once else None)
+
+
+@dataclass(slots=True, eq=False)
+class AwaitingRun(Awaiting):
+    """A free seat of a worker that awaits a run. What it needs is known when it is granted: what the run needs."""
+
+    queues: str = ""
+    code: str = ""
+
+    def command(self) -> Acquire | Take:
+        """Return what asks the server for it."""
+        return Take(self.queues, self.code, self.holder)
 
 
 @dataclass(slots=True)
@@ -131,12 +156,13 @@ class Ledger:
             for pending in pendings:
                 self.unanswered.pop(pending.n, None)
 
-    def granted(self, n: int, token: str, since: float) -> Awaiting | None:
+    def granted(self, n: int, token: str, since: float, run: Mapping[str, str] | None = None) -> Awaiting | None:
         """Move a request from awaited to held and return it; None if nobody awaits it (any more)."""
         with self.lock:
             request = self.awaited.pop(n, None)
             if request is not None:
-                holding = Holding(self.session, n, token, request.needs, request.holder, since)
+                needs = request.needs if run is None else run["words"]
+                holding = Holding(self.session, n, token, needs, request.holder, since, run)
                 self.held[n] = holding
                 request.outcome = holding
             return request

@@ -17,6 +17,7 @@ from semaphores.errors import LeaseLost, Refused, SemaphoresError
 from semaphores.scripts.answers import error_of
 from semaphores.scripts.call import Answer, Header, Reply, build
 from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, End, Reassert, Release, encode
+from semaphores.scripts.run_commands import Take
 from semaphores.session.deadline import Deadline, suspend_clock
 from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
 from semaphores.session.process import host_key, my_pids, new_session_id, program, user, where
@@ -203,7 +204,7 @@ class Session:
             if item.deliver is not None:
                 item.deliver(answer)
         for grant in reply.granted:
-            self._grant(grant.n, grant.token)
+            self._grant(grant.n, grant.token, grant.run)
         return True
 
     def _fill(self, epoch: int) -> None:
@@ -262,23 +263,24 @@ class Session:
         self._over("the server does not know its session any more")
         return True
 
-    def grant(self, n: int, token: str) -> None:
+    def grant(self, n: int, token: str, run: Mapping[str, str] | None = None) -> None:
         """Hand slots to the request that awaits them; give them back when nobody does, or too late."""
         with self._state:
             if self.deadline.past():
                 self.over("its deadline passed before a grant arrived")
             else:
-                self._grant(n, token)
+                self._grant(n, token, run)
 
-    def _grant(self, n: int, token: str) -> None:
+    def _grant(self, n: int, token: str, run: Mapping[str, str] | None = None) -> None:
         if n in self.ledger.held:
             return
-        request = self.ledger.granted(n, token, time.time())
+        request = self.ledger.granted(n, token, time.time(), run)
         if request is None:
             self.send_later(Release(n, token))
             return
-        if request.needs not in self._told:
-            self._told.add(request.needs)
+        needs = request.needs if run is None else run["words"]
+        if needs not in self._told:
+            self._told.add(needs)
             self.config = 0  # the next beat brings the capacities of its limits: at once, they could be lost any moment
             self.on_trouble()
         request.wake()
@@ -295,6 +297,12 @@ class Session:
         if holding is not None and self.ledger.let_go(holding):
             holding.lose(f"it was released by force by {by}")
             self.send_later(Release(n, holding.token))
+
+    def cancel(self, n: int, by: str) -> None:
+        """Tell whoever works on a run that it is to be canceled."""
+        holding = self.ledger.held.get(n)
+        if holding is not None:
+            holding.cancel(by)
 
     def ask_for(self, request: Awaiting) -> Pending:
         """Enter a request into the books; returns the command to send. Raises Refused after `close`."""
@@ -320,12 +328,16 @@ class Session:
             if limit is not None and limit not in self.unlimited:
                 self.unlimited.add(str(limit))
                 self.on_unlimited(str(limit))
-            self._grant(n, str(answer["token"]))
+            run = answer.get("run")
+            self._grant(n, str(answer["token"]), run if isinstance(run, dict) else None)
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
-            request.order = str(answer["order"])
+            if "order" in answer:  # a take has none
+                request.order = str(answer["order"])
             request.blocked_by = str(answer.get("limit", "")) or None
+            if request.waits is not None and request.blocked_by is not None:
+                request.waits(request.blocked_by)
             if not self.listening:
                 self.on_trouble()  # the wake connection opens with the first that waits, followed at once by a beat
         elif kind != "over":
@@ -340,9 +352,12 @@ class Session:
         if answer["answer"] != "beat":
             return
         for granted in _maps(answer.get("granted")):
-            self.grant(int(str(granted["n"])), str(granted["token"]))
+            run = granted.get("run")
+            self.grant(int(str(granted["n"])), str(granted["token"]), run if isinstance(run, dict) else None)
         for revoked in _maps(answer.get("revoked")):
             self.revoke(int(str(revoked["n"])), str(revoked["by"]))
+        for canceling in _maps(answer.get("canceling")):
+            self.cancel(int(str(canceling["n"])), str(canceling["by"]))
         self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
         if told == len(self._told):  # else something was granted meanwhile whose limits the answer does not tell
             self.config = int(str(answer["config"]))
@@ -357,8 +372,9 @@ class Session:
 
     def _reassert(self, numbers: Sequence[int]) -> None:
         held = self.ledger.held
-        leases: list[dict[str, str | int]] = [
+        leases: list[Mapping[str, object]] = [
             {"lease": n, "needs": h.needs, "token": h.token, "holder": h.holder, "since": int(h.since * 1000)}
+            | ({"run": h.run} if h.run is not None else {})
             for n in numbers
             if (h := held.get(n)) is not None
         ]
@@ -385,7 +401,9 @@ class Session:
         old = self.ledger
         with old.lock:
             held, awaited = list(old.held.values()), list(old.awaited.values())
-            orphans = [p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Release, Reassert))]
+            orphans = [
+                p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Take, Release, Reassert))
+            ]
             waiting = [p for p in old.unanswered.values() if isinstance(p.command, Release) and p.deliver]
             old.held.clear()
             old.awaited.clear()

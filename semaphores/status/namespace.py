@@ -44,6 +44,10 @@ def limits_named(names: list[str]) -> Asking[tuple[LimitStatus, ...]]:
     return tuple(found)
 
 
+def _texts(told: object) -> dict[str, str]:
+    return {str(name): str(value) for name, value in told.items()} if isinstance(told, dict) else {}
+
+
 def summary() -> Asking[NamespaceView]:
     """Return the state of the namespace as a whole."""
     reply = yield {"ask": "meta"}
@@ -64,6 +68,7 @@ def summary() -> Asking[NamespaceView]:
         places=count("places"),
         undrained=count("undrained"),
         broken=count("broken"),
+        settings=_texts(reply.get("settings")),
     )
 
 

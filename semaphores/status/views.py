@@ -114,6 +114,7 @@ class NamespaceView:
     places: int  # limits at which someone waits
     undrained: int  # places that may have room and are still to be worked off
     broken: int  # entries that `doctor` should see
+    settings: Mapping[str, str]  # of runs: granularity, start_timeout, cancel_timeout, max_runtime (seconds)
 
 
 @dataclass(frozen=True, slots=True)

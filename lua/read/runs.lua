@@ -1,0 +1,145 @@
+-- runs, run, log, jobs, job, workers: runs and who works on them.
+-- Questions: runs { status, offset, count; tag ('tag:KEY=VALUE', job too, optional) } -> { rows, next }, the newest
+-- first; run { id } -> { row, ops, results; while queued: place, limits, served, workers, before } | {}; log { id,
+-- after, count } -> { rows, status }; counts {} -> { counts (by status) }; jobs { cursor or name } -> { rows, cursor };
+-- workers {} -> { rows }. Reads: run:ID, run:ID:ops, run:ID:log, runs:STATUS, job:NAME, jobs, workers, as why does.
+
+local STATUSES = { 'QUEUED', 'STARTING', 'STARTED', 'CANCELING', 'SUCCESS', 'FAILURE', 'CANCELED' }
+local SHOWN = {
+  'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted',
+  'granted', 'started', 'ended', 'lease', 'token', 'worker', 'reason', 'by', 'needs', 'pools', 'order', 'after',
+  'group', 'config',
+}
+
+local function run_row(id)
+  local row, there = { id = id }, false
+  for i, value in ipairs(call('HMGET', run_key(id), unpack(SHOWN))) do
+    local field = SHOWN[i]
+    row[field] = value ~= '' and value or nil
+    there = there or value
+  end
+  return there and row or nil
+end
+
+local function has_need(row, limit)
+  return string.find(' ' .. (row.needs or ''), ' ' .. limit .. '=1', 1, true) ~= nil
+end
+
+local function read_runs(question)
+  local status = text(question.status, 'status', 16)
+  local offset = whole(question.offset or 0, 'offset', 0, LARGEST)
+  local count = whole(question.count or 50, 'count', 1, MOST_ROWS)
+  local rows, name = {}, key('runs:' .. status)
+  local ids = call('ZRANGE', name, offset, offset + MOST_ROWS - 1, 'REV')
+  local looked = 0
+  for _, id in ipairs(ids) do
+    if #rows == count then
+      break
+    end
+    looked = looked + 1
+    local row = run_row(id)
+    if row and (not question.tag or has_need(row, question.tag)) then
+      rows[#rows + 1] = row
+    end
+  end
+  local more = looked < #ids or #ids == MOST_ROWS
+  return { rows = rows_or_nil(rows), next = more and offset + looked or nil }
+end
+
+local function read_counts()
+  local counts = {}
+  for _, status in ipairs(STATUSES) do
+    counts[status] = call('ZCARD', key('runs:' .. status))
+  end
+  return { counts = counts }
+end
+
+-- Of what blocks a queued run: its limits, its place, and whether a living worker of its queue has its job.
+local function queued_row(row)
+  local words = run_words(row.needs, row.pools)
+  local place = row.group and call('HGET', group_key(row.group), 'place') or nil
+  local limits = needs_explained(words, row.group, tonumber(row.order))
+  local served = #codes_for(row.queue, row.job) > 0
+  local workers = 0
+  for _, code in ipairs(codes_of(row.queue)) do
+    workers = workers + call('SCARD', key('workers:' .. row.queue .. ':' .. code))
+  end
+  local before = row.group and call('ZCOUNT', group_requests(row.group), '-inf', '(' .. row.order) or 0
+  return place, limits, served, workers, before
+end
+
+local function read_run(question)
+  local id = plain_name(question.id, 'run')
+  local row = run_row(id)
+  if not row then
+    return {}
+  end
+  local reply = { row = row, ops = {}, results = call('HGET', run_key(id), 'results') or nil }
+  local ops = call('HGETALL', run_key(id) .. ':ops')
+  for i = 1, #ops, 2 do
+    reply.ops[ops[i]] = ops[i + 1]
+  end
+  reply.ops = next(reply.ops) and reply.ops or nil
+  if row.status == 'QUEUED' and row.needs then
+    reply.place, reply.limits, reply.served, reply.workers, reply.before = queued_row(row)
+  end
+  return reply
+end
+
+local function read_log(question)
+  local id, after = plain_name(question.id, 'run'), text(question.after or '-', 'after', 40)
+  local count = whole(question.count or 100, 'count', 1, 1000)
+  local from = after == '-' and '-' or '(' .. after
+  local rows = {}
+  for i, entry in ipairs(call('XRANGE', run_key(id) .. ':log', from, '+', 'COUNT', count)) do
+    local row = { id = entry[1] }
+    for j = 1, #entry[2], 2 do
+      row[entry[2][j]] = entry[2][j + 1]
+    end
+    rows[i] = row
+  end
+  return { rows = rows_or_nil(rows), status = run_status(id) }
+end
+
+local function job_row(name)
+  local row, found = { name = name }, call('HGETALL', key('job:' .. name))
+  for i = 1, #found, 2 do
+    row[found[i]] = found[i + 1]
+  end
+  local queue = row.queue or 'default'
+  row.workers = 0
+  for _, code in ipairs(codes_for(queue, name)) do
+    row.workers = row.workers + call('SCARD', key('workers:' .. queue .. ':' .. code))
+  end
+  row.queued = call('ZCARD', key('queued:tag:job=' .. name))
+  row.running = call('ZCARD', key('slots:tag:job=' .. name))
+  return row
+end
+
+local function read_jobs(question)
+  local cursor, names = page_of('SSCAN', key('jobs'), text(question.cursor or '0', 'cursor', 32))
+  local rows = {}
+  for i, name in ipairs(question.name and { plain_name(question.name, 'job') } or names) do
+    if not question.name or call('EXISTS', key('job:' .. name)) == 1 then
+      rows[i] = job_row(name)
+    end
+  end
+  return { rows = rows_or_nil(rows), cursor = not question.name and cursor ~= '0' and cursor or nil }
+end
+
+local function read_workers()
+  local rows = {}
+  for _, id in ipairs(call('SMEMBERS', key('workers'))) do
+    local row = session_row(id)
+    if row then
+      row.worker = call('HGET', session_key(id), 'worker') or nil
+      local runs = {}
+      for _, line in ipairs(call('HVALS', leases_key(id))) do
+        runs[#runs + 1] = word(line, 'run')
+      end
+      row.runs = rows_or_nil(runs)
+      rows[#rows + 1] = row
+    end
+  end
+  return { rows = rows_or_nil(rows) }
+end

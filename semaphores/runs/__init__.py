@@ -1,0 +1,22 @@
+"""Runs: submitting runs of jobs, listing, explaining, canceling, retrying and re-prioritising them.
+
+What a job does is the business of `workers`; here it is a name with tags, pools and a queue.
+"""
+
+from semaphores.runs.client import AsyncRuns, Runs
+from semaphores.runs.spec import RunSpec
+from semaphores.runs.verbs import Submitted
+from semaphores.runs.views import JobView, LogEntry, OpView, RunDetails, RunView, WorkerView
+
+__all__ = [
+    "AsyncRuns",
+    "JobView",
+    "LogEntry",
+    "OpView",
+    "RunDetails",
+    "RunSpec",
+    "RunView",
+    "Runs",
+    "Submitted",
+    "WorkerView",
+]
