@@ -32,7 +32,7 @@ def test_a_take_gets_the_run_that_waits(calls: Calls, alice: Session, worker: Se
     assert calls.usage("runs") == 0
     left = {
         key
-        for key in calls.keys()
+        for key in stored(calls)
         if key.startswith(("group", "waiters", "line", "jobs:", "places", "queued", "takes"))
     }
     assert not left
