@@ -64,7 +64,7 @@ def test_the_page_of_keys_names_every_field_of_meta() -> None:
 def test_the_page_of_keys_names_every_field_of_a_session() -> None:
     source = (ROOT / "lua" / "prelude" / "sessions.lua").read_text(encoding="utf-8")
     source += (ROOT / "lua" / "commands" / "begin.lua").read_text(encoding="utf-8")
-    written = set(re.findall(r"'(\w+)', (?:digits|me\.|where|program|pids|host)", source))
+    written = set(re.findall(r"'(\w+)', (?:digits|expiry,|math\.|me\.|where|program|pids|host)", source))
     written |= set(re.findall(r"fields\[#fields \+ 1\] = '(\w+)'", source))
     assert set(table("session:ID")) == written
 
