@@ -1,4 +1,4 @@
-"""What `run submit` promises: queued with what the job says and the options change; waited for to its end if asked to."""
+"""What `run submit` promises: queued with what the job says and the options change; waited for if asked to."""
 
 from __future__ import annotations
 
