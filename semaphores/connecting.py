@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
 
@@ -16,7 +18,7 @@ from semaphores.session.deadline import suspend_clock
 from semaphores.session.session import Settings
 from semaphores.transport.url import Endpoint, parse_url
 
-__all__ = ["connections_to", "default_connections", "seconds_of"]
+__all__ = ["connecting_anew", "connections_to", "default_connections", "seconds_of"]
 
 TTL = 10.0  # seconds; a crashed holder's slots are back within T + 1 s, and a beat every T/6 costs nothing
 SHORTEST_TTL, LONGEST_TTL = 1.0, 60.0
@@ -106,3 +108,22 @@ def default_connections() -> Connections:
         if made is None:
             made = _default[0] = connections_to()
         return made
+
+
+@contextmanager
+def connecting_anew() -> Iterator[None]:
+    """While the block runs, `pool` and `acquire` connect as the environment says; what they used is back after it.
+
+    For tests: threads that work meanwhile see it too.
+    """
+    with _default_lock:
+        before = _default.pop(0, None)
+    try:
+        yield
+    finally:
+        with _default_lock:
+            made = _default.pop(0, None)
+            if before is not None:
+                _default[0] = before
+        if made is not None:
+            made.close()
