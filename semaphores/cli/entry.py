@@ -15,8 +15,9 @@ from semaphores.cli.tree import command_line
 from semaphores.cli.words import printable
 from semaphores.errors import SemaphoresError, UsageError
 
-__all__ = ["run", "say_error"]
+__all__ = ["COMPLETE", "run", "say_error"]
 
+COMPLETE = "_SEMAPHORES_COMPLETE"  # in the environment: what a shell asks, as typer has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -34,6 +35,8 @@ def run(words: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    if COMPLETE in os.environ:
+        return _complete()
     try:
         code = _invoke(words)
         sys.stdout.flush()
@@ -49,6 +52,18 @@ def run(words: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: one line, and how to tell more
         return _unexpected(error)
     return code
+
+
+def _complete() -> int:
+    """Answer the shell that asks for words; it is told nothing when there is nothing to tell, also no error."""
+    from semaphores.cli.completing import prepare
+
+    prepare()
+    try:
+        command_line().main([], prog_name="semaphores", standalone_mode=False)
+    except Exception:  # noqa: BLE001 - words that make no sense have no continuation
+        return 1
+    return 0
 
 
 def say_error(error: object, code: int) -> int:

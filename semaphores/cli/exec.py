@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from semaphores.cli.completing import pool_names
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
 from semaphores.cli.words import nearest, printable, shown, tags_of
@@ -45,7 +46,8 @@ def exec_(
     ctx: typer.Context,
     command: Annotated[list[str] | None, typer.Argument(metavar="[--] COMMAND...", help="What to run.")] = None,
     pool: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Hold slots of this pool; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Hold slots of this pool; may be repeated.", autocompletion=pool_names),
     ] = None,
     slots: Annotated[
         list[int] | None, typer.Option(metavar="N", help="How many: once for all pools, or once for each [default: 1].")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from semaphores.cli.about import executor_text, ops_of
+from semaphores.cli.completing import job_names
 from semaphores.cli.render import json_text, line, plain, show
 from semaphores.cli.run_columns import pools_text, tags_text
 from semaphores.cli.target import open_client
@@ -30,7 +31,9 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command("show", cls=Verb)
-def show_(ctx: typer.Context, job: str = typer.Argument(metavar="JOB"), json: Json = False) -> None:
+def show_(
+    ctx: typer.Context, job: str = typer.Argument(metavar="JOB", autocompletion=job_names), json: Json = False
+) -> None:
     """Show a job, its ops with their pools and tags, and a warning for each limit that it lacks."""
     try:
         plain_name("job", job)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from semaphores.cli.completing import limit_names, pool_names
 from semaphores.cli.render import json_text, line, show
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Json, Verb, noun
@@ -23,8 +24,12 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="SESSION/N, as 'lease list
 @app.command("list", cls=Verb)
 def list_(
     ctx: typer.Context,
-    pool: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this pool.")] = None,
-    limit: Annotated[str | None, typer.Option(metavar="LIMIT", help="Only those of this limit.")] = None,
+    pool: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those of this pool.", autocompletion=pool_names)
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="LIMIT", help="Only those of this limit.", autocompletion=limit_names)
+    ] = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="List requests that wait instead.")] = False,
     json: Json = False,
 ) -> None:

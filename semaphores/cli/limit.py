@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from semaphores.cli import changing
+from semaphores.cli.completing import limit_names
 from semaphores.cli.render import show
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Json, Verb, noun
@@ -14,7 +15,12 @@ from semaphores.cli.words import capacity_of, limit_of
 
 app = noun("Limits of every kind: runs, pool:NAME, pool:*, tag:KEY, tag:KEY=VALUE, tag:KEY=* (each value on its own).")
 
-Limit = Annotated[str, typer.Argument(metavar="LIMIT", help="runs, pool:NAME, tag:KEY, tag:KEY=VALUE or tag:KEY=*.")]
+Limit = Annotated[
+    str,
+    typer.Argument(
+        metavar="LIMIT", help="runs, pool:NAME, tag:KEY, tag:KEY=VALUE or tag:KEY=*.", autocompletion=limit_names
+    ),
+]
 
 
 @app.command("set", cls=Verb, context_settings={"ignore_unknown_options": True})

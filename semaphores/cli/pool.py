@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from semaphores.cli import changing
+from semaphores.cli.completing import pool_names
 from semaphores.cli.render import show
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Json, Verb, noun
@@ -14,7 +15,10 @@ from semaphores.cli.words import capacity_of, pool_of
 
 app = noun("Set, list, delete, pause and resume pools. The pool '*' is the default of those without a limit.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The pool, as code names it; '*' for the default.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The pool, as code names it; '*' for the default.", autocompletion=pool_names),
+]
 
 
 @app.command("set", cls=Verb, context_settings={"ignore_unknown_options": True})

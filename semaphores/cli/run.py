@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from semaphores.cli.columns import age, moment_text
+from semaphores.cli.completing import job_names, run_ids, statuses
 from semaphores.cli.progress import ASK_EVERY
 from semaphores.cli.queued import blocked
 from semaphores.cli.render import json_text, line, plain, show
@@ -31,14 +32,18 @@ app.command("submit", cls=Verb)(submit)
 
 MOST_LINES = 1000  # of a log, in one question
 
-Id = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as 'run list' shows it.")]
+Id = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as 'run list' shows it.", autocompletion=run_ids)]
 
 
 @app.command("list", cls=Verb)
 def list_(
     ctx: typer.Context,
-    status: Annotated[str | None, typer.Option(metavar="STATUS", help=f"Only those: {', '.join(STATUSES)}.")] = None,
-    job: Annotated[str | None, typer.Option(metavar="JOB", help="Only those of this job.")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help=f"Only those: {', '.join(STATUSES)}.", autocompletion=statuses)
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Only those of this job.", autocompletion=job_names)
+    ] = None,
     tag: Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="Only those with this tag.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many at most.")] = 50,
     json: Json = False,
@@ -72,7 +77,10 @@ def show_(ctx: typer.Context, run: Id, json: Json = False) -> None:
 
 
 @app.command("cancel", cls=Verb)
-def cancel(ctx: typer.Context, run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Their ids.")]) -> int:
+def cancel(
+    ctx: typer.Context,
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Their ids.", autocompletion=run_ids)],
+) -> int:
     """Cancel runs: a queued one is over at once, the ops of one in progress are ended first.
 
     Exit code 1 when one of them is unknown or over already; the others are canceled.

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
+from semaphores.cli.completing import job_names
 from semaphores.cli.progress import Progress, outcome, wait_for_end
 from semaphores.cli.render import line
 from semaphores.cli.target import open_client
@@ -26,7 +27,7 @@ _OF_THE_DEPLOYMENT = ("concurrency", "run_queue", "redis", "run_monitoring")  # 
 
 def submit(
     ctx: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB", help="As 'job list' shows it.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="As 'job list' shows it.", autocompletion=job_names)],
     tag: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Beside those of the job; may be repeated.")
     ] = None,

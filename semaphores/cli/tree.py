@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -74,6 +74,14 @@ class _Formatter(Protocol):
     def section(self, name: str) -> AbstractContextManager[None]: ...
 
     def write_dl(self, rows: Sequence[tuple[str, str]]) -> None: ...
+
+
+class Offer(NamedTuple):
+    """A word that the shell offers: what typer calls a completion item."""
+
+    value: str
+    help: str
+    type: str = "plain"
 
 
 class _Quick:
@@ -171,6 +179,13 @@ class Noun(TyperGroup):
 
 class Root(Noun):
     """All nouns, imported when used."""
+
+    def shell_complete(self, ctx: typer.Context, incomplete: str):  # type: ignore[no-untyped-def,override]
+        """Return what the shell offers: options, or the nouns, none of them imported."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        nouns = {**NOUNS, **contributed_nouns()}
+        return [Offer(name, word.help) for name, word in nouns.items() if name.startswith(incomplete)]
 
     def list_commands(self, ctx: object) -> list[str]:
         """Return the nouns in the order of the help."""
