@@ -28,6 +28,7 @@ NOUNS: Mapping[str, Word] = {
     word: Word(f"semaphores.cli.{module}", text)
     for word, module, text in (
         ("status", "status", "Show every limit: used, capacity, waiting, oldest wait."),
+        ("top", "top", "Limits, runs, workers and sessions, live and sorted as you like."),
         ("pool", "pool", "Set, list, delete, pause and resume pools."),
         ("limit", "limit", "The same for every kind of limit: runs, pools and tags."),
         ("exec", "exec", "Run a command while holding slots."),

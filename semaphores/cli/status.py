@@ -24,6 +24,8 @@ from semaphores.wording import seconds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+__all__ = ["NO_LIMITS", "Status", "limit_style", "matters"]
+
 app = single()
 
 REDRAW = 0.5  # seconds
@@ -48,7 +50,7 @@ class Status:
 
     def shown(self, *, every: bool) -> tuple[LimitStatus, ...]:
         """Return the limits worth a line: not each tag that runs happen to have, but `every` one where asked for."""
-        return self.limits if every else tuple(limit for limit in self.limits if _matters(limit))
+        return self.limits if every else tuple(limit for limit in self.limits if matters(limit))
 
     @property
     def in_progress(self) -> int:
@@ -70,8 +72,8 @@ class Status:
         return f"namespace {self.name}: {sessions}, ttl {view.ttl:g} s{grace}{broken}"
 
 
-def _matters(limit: LimitStatus) -> bool:
-    """Whether it limits or was set; a pool that nobody limited should be seen."""
+def matters(limit: LimitStatus) -> bool:
+    """Say whether it limits or was set; a pool that nobody limited should be seen."""
     return limit.capacity is not None or limit.origin is not None or limit.kind == "pool"
 
 
@@ -150,7 +152,7 @@ def _live(client: Client, *, every: bool) -> None:
                 lines = [text for text in (found.headline(), found.runs_line()) if text]
                 shown: list[RenderableType] = [*(Text(printable(text), style="dim") for text in lines), Text("")]
                 limits = found.shown(every=every)
-                shown.append(table(limits, _style) if limits else Text(NO_LIMITS))
+                shown.append(table(limits, limit_style) if limits else Text(NO_LIMITS))
                 room = screen.height - len(lines) - 1 - (len(limits) + 1) - _AROUND_RUNS
                 if found.in_progress and room > 0:
                     shown += [Text(""), *_runs(client, room)]
@@ -174,7 +176,8 @@ def _runs(client: Client, room: int) -> Iterator[RenderableType]:
             yield Text("… and more: 'semaphores run list --status STARTED'", style="dim")
 
 
-def _style(limit: object) -> str:
+def limit_style(limit: object) -> str:
+    """Return how a limit looks: paused, waited for, in use."""
     if not isinstance(limit, LimitStatus) or limit.is_rule:
         return "dim"
     if limit.paused:
