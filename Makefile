@@ -19,7 +19,7 @@ test: lint ## lint, then every test but the long ones (ARGS='-k name' to choose)
 lint: $(READY) ## style, formatting, strict types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict -p semaphores
+	$(BIN)/mypy --strict -p semaphores -p workers
 	$(BIN)/lint-imports
 
 test-faults: $(READY) ## the long runs under injected faults

@@ -5,9 +5,14 @@ ends only when nothing of the command is left. It imports little, as each `exec`
 
 From the holder, one a line          To the holder, one a line
     deadline SECONDS  the new D          started PID
-    signal NUMBER     to the command     stopped SIGNAL        the command was stopped (as by Ctrl-Z)
-    lost              the lease is gone  failed ERRNO          the command could not be started
-    end               end it in 1.5 s    over CODE WHY         nothing is left of it; WHY it was ended, or "itself"
+    begin SECONDS     the D of a lease   stopped SIGNAL        the command was stopped (as by Ctrl-Z)
+                      that is another    failed ERRNO          the command could not be started
+    signal NUMBER     to the command     over CODE WHY         nothing is left of it; WHY it was ended, or "itself"
+    lost              the lease is gone
+    end               end it in 1.5 s
+
+A deadline never comes nearer, so that what was late is no harm; `begin` may bring it nearer: a command that works for
+one lease after the other has none in between (`begin inf`).
 
 Reach: on Linux every descendant (the guard is a child subreaper: what left the process group, even by setsid and a
 double fork, comes back to it). Elsewhere the process group. Nowhere what another user's process (sudo) or a daemon
@@ -183,6 +188,9 @@ class Guard:
             if order == "deadline":
                 self._deadline = max(self._deadline, float(value))
                 self._longest_rest = max(self._longest_rest, self._deadline - now())
+            elif order == "begin":
+                self._deadline = float(value)
+                self._longest_rest = max(0.0, self._deadline - now())
             elif order == "signal":
                 self._signal_group(int(value))
             else:

@@ -25,7 +25,7 @@ from semaphores.errors import UsageError
 from semaphores.guard.clock import now
 from semaphores.guard.terminal import Terminal
 
-__all__ = ["Outcome", "Reason", "run_guarded"]
+__all__ = ["Outcome", "Reason", "run_guarded", "start_guard"]
 
 Reason = Literal["exited", "terminated", "lease lost", "not executable", "not found", "guard died"]
 
@@ -85,19 +85,35 @@ def run_guarded(
     with ours, _Run(command[0], ours, deadline, lost) as run:
         with theirs:
             try:
-                guard = _start(command, theirs.fileno(), limit, env)
+                guard = start_guard(command, theirs.fileno(), limit, env, files=_inherited_files())
             except OSError as error:  # as a list of arguments that is too long
                 return run.not_started(error.errno or 0)
         return run.watch(guard, limit)
 
 
-def _start(command: Sequence[str], link: int, limit: float, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_guard(
+    command: Sequence[str],
+    link: int,
+    limit: float,
+    env: Mapping[str, str],
+    *,
+    files: Sequence[int],
+    output: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a guard that starts the command; what it and its holder tell each other over `link` is said in `guard`.
+
+    `limit` is the deadline, `files` the command's besides its standard streams. These are ours, unless its `output` is
+    to go elsewhere; then it has no input. Raises OSError.
+    """
     arguments = [_FOLDER, str(link), str(os.getpid()), repr(limit), env.get("LC_CTYPE", ""), *command]
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _BOOT, *arguments],
         env=dict(env),
-        pass_fds=(link, *_inherited_files()),
+        pass_fds=(link, *files),
         process_group=0,  # kill -9 of our own group must not reach it
+        stdin=None if output is None else subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     )
 
 

@@ -1,0 +1,46 @@
+"""Children: the child processes of a worker, kept warm between ops and runs."""
+
+from __future__ import annotations
+
+import os
+
+import anyio
+
+from workers.executor.process import Child
+
+__all__ = ["Children"]
+
+
+class Children:
+    """The children of one worker. Use it in one event loop, and close it."""
+
+    def __init__(self, most_idle: int | None = None) -> None:
+        self._most_idle = most_idle or os.cpu_count() or 1  # kept warm: more cannot be busy to any good
+        self._idle: list[Child] = []
+
+    def __repr__(self) -> str:
+        return f"<Children, {len(self._idle)} idle>"
+
+    async def take(self) -> Child:
+        """Return a child that is free: a warm one, or a new one."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                return child
+        return await Child.start()
+
+    def give_back(self, child: Child) -> None:
+        """Keep a child for the next op, if it is any good for one."""
+        if child.alive and len(self._idle) < self._most_idle:
+            self._idle.append(child)
+        else:
+            child.dismiss()
+
+    async def close(self) -> None:
+        """End the idle ones; the busy ones belong to runs, which end them."""
+        with anyio.CancelScope(shield=True):
+            idle, self._idle = self._idle, []
+            for child in idle:
+                child.dismiss()
+            for child in idle:
+                await child.gone()

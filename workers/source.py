@@ -1,0 +1,76 @@
+"""Source: finding a module by its name or its file, the same in a worker and in its child processes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from workers.errors import NotFoundInModule
+
+__all__ = ["Source", "import_file", "import_name", "source_of"]
+
+_by_file: dict[str, str] = {}  # names of modules that were imported from a file that has no other name
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a module comes from."""
+
+    name: str
+    file: str = ""  # empty: its name is enough
+
+    def module(self) -> ModuleType:
+        """Return the module, imported at most once in a process. Whatever its code raises comes through."""
+        if self.name in sys.modules:
+            return sys.modules[self.name]
+        return import_file(Path(self.file), self.name) if self.file else importlib.import_module(self.name)
+
+
+def source_of(name: str) -> Source:
+    """Return where another process finds the module that this one knows under a name."""
+    if name == "__main__":
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        if spec is not None:  # python -m package.module
+            return Source(str(spec.name))
+        if file is None:
+            raise NotFoundInModule("a job of an interactive session runs in_process() only: put it into a file")
+        return Source("__workers_main__", str(Path(file).resolve()))  # a name of its own: its `if __name__` stays shut
+    return Source(name, _by_file.get(name, ""))
+
+
+def import_file(file: Path, name: str) -> ModuleType:
+    """Import a file under a name; its folder is searched for what it imports, as when Python runs it."""
+    folder = str(file.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise NotFoundInModule(f"{str(file)!r} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    _by_file[name] = str(file)
+    return module
+
+
+def import_name(name: str) -> ModuleType:
+    """Import a module by name; the folder that we are in is searched too, as with `python -m`."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise  # something that the module itself imports
+        hint = "; to name a file, write its path with .py" if Path(name + ".py").exists() else ""
+        raise NotFoundInModule(f"there is no module {error.name!r} in {here} or where Python looks{hint}") from None
