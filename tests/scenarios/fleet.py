@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import anyio
+
 from semaphores import Client, connect
 from semaphores.runs import RunView
 from semaphores.runs.views import IN_PROGRESS
@@ -37,11 +39,16 @@ class Stage:
         """Be an op until the test lets it go."""
         about = context()
         name = f"{about.run}.{about.op}"
-        self.ops[name] = asyncio.get_running_loop().create_future()
+        end = self.ops[name] = asyncio.get_running_loop().create_future()
         try:
-            await self.ops[name]
+            await end
         finally:
             del self.ops[name]
+
+    async def play_on(self) -> None:
+        """Be an op that does not end when it is canceled."""
+        with anyio.CancelScope(shield=True):
+            await self.play()
 
     def end(self, name: str, *, well: bool) -> None:
         """Let an op go, or the only one of a run."""
@@ -51,18 +58,23 @@ class Stage:
         future = self.ops[found[0]]
         future.set_result(None) if well else future.set_exception(Told("told to fail"))
 
+    def clear(self) -> None:
+        """Let all ops go: one that is stubborn would keep its worker from ending."""
+        for future in self.ops.values():
+            if not future.done():
+                future.set_result(None)
+
     def jobs(self, plans: Mapping[str, JobPlan]) -> dict[str, Job]:
         """Return jobs whose ops play here."""
         return {name: self._job(name, plan) for name, plan in plans.items()}
 
     def _job(self, name: str, plan: JobPlan) -> Job:
         ops = []
-        for each, arguments in plan.ops.items():
+        for each, told in plan.ops.items():
+            arguments = dict(told)
+            play = self.play_on if arguments.pop("stubborn", False) else self.play
 
-            async def work() -> None:
-                await self.play()
-
-            ops.append(op(name=each, **arguments)(work))
+            ops.append(op(name=each, **arguments)(play))
         executor = in_process(plan.executor or {"max_concurrent": 20})
         made = job(
             ops=ops, name=name, tags=plan.tags, executor=executor, config=plan.config, max_attempts=plan.max_attempts
@@ -92,7 +104,7 @@ class Member:
             and mine == set(ledger.held)
             and free == waits
             and (session.listening or not ledger.awaited)
-            and all(run in runs and runs[run].status != "STARTING" for run in working)
+            and not any(run in runs and runs[run].status == "STARTING" for run in working)
         )
 
 

@@ -62,6 +62,7 @@ async def _play(scenario: Scenario, server: Server, namespace: str) -> None:
             if problems:
                 raise ScenarioFailed("\n".join([where, "what is stored does not agree:", *problems]))
     finally:
+        stage.clear()
         await fleet.close()
         with server.client() as raw:
             wipe(raw, namespace)
@@ -187,11 +188,12 @@ class _Playing:
             await self.fleet.die(name)
 
     async def until(self, told: Mapping[str, str]) -> None:
-        """Wait for what takes time: runs to have a status."""
+        """Wait for what takes time: runs to have a status, and perhaps an attempt: STATUS/2."""
         give_up = asyncio.get_running_loop().time() + UNTIL
         while True:
-            found = {run: self.fleet.client.runs.get(run).run.status for run in told}
-            if found == dict(told):
+            runs = {name: self.fleet.client.runs.get(name).run for name in told}
+            found = {name: f"{run.status}/{run.attempt}" for name, run in runs.items()}
+            if all(found[name].startswith(wanted) for name, wanted in told.items()):
                 return
             if asyncio.get_running_loop().time() > give_up:
                 raise ScenarioFailed(f"after {UNTIL:.0f} s: {found}, not {told}")

@@ -27,7 +27,7 @@ EVENTS = (
 class JobPlan:
     """A job. Each op blocks until the scenario lets it go."""
 
-    ops: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"work": {}})  # arguments of `workers.op`
+    ops: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"work": {}})  # of `workers.op`, `stubborn`
     executor: Mapping[str, Any] | None = None  # of `in_process`
     tags: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] | None = None  # run config
