@@ -42,7 +42,7 @@ class Job:
     executor: Executor | None = None  # None: that of its Definitions, else in_process()
     queue: str = "default"
     priority: int = 0
-    max_attempts: int = 1
+    max_attempts: int = 3
     max_runtime: float | None = None  # seconds
     config: Mapping[str, object] | None = None  # run config, below that of a run
     description: str = ""
@@ -134,7 +134,7 @@ def job(
     executor: Executor | None = None,
     queue: str = "default",
     priority: int = 0,
-    max_attempts: int = 1,
+    max_attempts: int = 3,
     max_runtime: float | None = None,
     config: Mapping[str, object] | None = None,
 ) -> Callable[[Callable[..., object]], Job]:

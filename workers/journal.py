@@ -52,7 +52,9 @@ class Journal:
         """Return what there is to tell, and forget it."""
         ops, entries = self._ops, self._entries
         if self._dropped:
-            entries.append(("op", "", "kind", "WARNING", "text", f"{self._dropped} lines came too fast and were dropped"))
+            entries.append(
+                ("op", "", "kind", "WARNING", "text", f"{self._dropped} lines came too fast and were dropped")
+            )
         self._ops, self._entries, self._dropped = {}, [], 0
         return ops or None, entries or None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from threading import get_ident
 
 from semaphores.connections import Connections
@@ -80,9 +81,7 @@ class Line:
 
     def _reconnect(self) -> None:
         async def again() -> None:
-            try:
+            with suppress(ServerUnavailable):  # the keeper goes on, and the next command tries again
                 await self.port.connect()
-            except ServerUnavailable:
-                pass  # the keeper goes on, and the next command tries again
 
         self._connecting = self.loop.create_task(again())  # kept: a loop holds its tasks weakly

@@ -1,7 +1,7 @@
 """Seat: one place of a worker: asks for a run, works on it, finishes it, and asks for the next in the same call.
 
-Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease; it
-stays in the books until the server has answered its finish, else a beat that comes first would call it lost.
+Invariants: a run is worked on only while its lease is certainly held; it is finished once, by the token of its lease,
+and stays in the books until the server has answered that, else a beat that comes first would call it lost.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ class _Execution:
         )
         self._told = told
         self._timer: asyncio.TimerHandle | None = None
+        self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
         self._journal = Journal(self._tell_soon)
         self._scope = anyio.CancelScope()
 
@@ -141,7 +142,6 @@ class _Execution:
         """Run it to its end, and say how it ended."""
         holding = self.holding
         holding.watchers.append(self._told_to_stop)
-        self.line.post(Start(self.run.id, holding.token), self._started)
         if holding.lost is not None or holding.canceling is not None:
             self._scope.cancel()
         try:
@@ -190,6 +190,10 @@ class _Execution:
     def _told_to_stop(self) -> None:
         self.line.soon(self._scope.cancel)
 
+    def _tell_start(self) -> None:
+        ops, entries = self._journal.take()
+        self.line.post(Start(self.run.id, self.holding.token, ops, entries), self._started)
+
     def _started(self, answer: Answer) -> None:
         if answer["answer"] == "stale":
             self.holding.lose("another attempt of the run began")
@@ -203,9 +207,11 @@ class _Execution:
     def _tell(self) -> None:
         self._timer = None
         ops, entries = self._journal.take()
-        self.line.post(Report(self.run.id, self.holding.token, ops, entries))
+        if ops or entries:
+            self.line.post(Report(self.run.id, self.holding.token, ops, entries))
 
     def _finish(self, status: str, reason: str, results: bytes | None) -> None:
+        self._start.cancel()
         if self._timer is not None:
             self._timer.cancel()
         ops, entries = self._journal.take()
@@ -229,6 +235,7 @@ class _Execution:
         self.crew.on_over(self.run.id, status)
 
     def _release(self) -> None:
+        self._start.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self.line.session.let_go(self.holding):

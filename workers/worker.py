@@ -65,11 +65,17 @@ class Worker:
         self._draining = False
         self._wanted = 0
         self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
         self._enrolled = ""  # the session that did
 
     def __repr__(self) -> str:
         busy = sum(seat.run is not None for seat in self._seats)
         return f"<Worker of {self.location.name!r} on {self.queues}, {busy} of {self._wanted} seats busy>"
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that it works on now."""
+        return tuple(seat.run for seat in self._seats if seat.run is not None)
 
     async def work(self) -> None:
         """Take and execute runs until `drain`; cancelled, give its runs back to their queues."""
@@ -90,6 +96,12 @@ class Worker:
             await self._enroll()
             tasks.start_soon(self._tend, crew, tasks)
             self.ready.set()
+
+    async def until_finished(self, count: int) -> None:
+        """Return when that many runs have ended here."""
+        while self.finished < count:
+            self._ended.clear()
+            await self._ended.wait()
 
     def drain(self) -> None:
         """Take no more runs; `work` returns with the last one."""
@@ -138,6 +150,8 @@ class Worker:
 
     def _over(self, run: str, status: str) -> None:
         self.finished += 1
+        self._ended.set()
+        _log.info("run %s: %s", run, status)
 
     async def _enroll(self) -> None:
         """Say who this is, which queues it works on and which jobs it has."""

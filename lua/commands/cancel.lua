@@ -11,7 +11,7 @@ local function cancel(command, lines)
     lease_over(me.id, request, line)
     lines[request] = false
   elseif waits then
-    if command.explain then
+    if command.explain and not is_take(waits) then
       local place = call('HGET', group_key(word(waits, 'group')), 'place')
       answer = explain(string.match(place or '', '^%l+:(.*)$') or 'runs', tonumber(word(waits, 'order')))
       answer.answer = 'cancelled'

@@ -13,7 +13,10 @@ local function runs_under(limit)
   for _, member in ipairs(members) do
     local session, number = string.match(member, '^(.-)/(%d+)')
     local line = session and call('HGET', leases_key(session), number)
-    running[#running + 1] = line and word(line, 'run') or nil
+    local run = line and word(line, 'run')
+    if run and IN_PROGRESS[run_status(run)] then -- a lease outlives its run while it is taken back
+      running[#running + 1] = run
+    end
   end
   if #queued > MOST_CONFLICTS or #members > MOST_CONFLICTS then
     return nil
@@ -37,6 +40,7 @@ local function run_fields(command)
   if type(command.args or '') ~= 'string' or #(command.args or '') > MOST_ARGS then
     refuse('args must be at most 1 MiB, packed')
   end
+  fields.args_size = command.args and digits(#command.args)
   return fields
 end
 

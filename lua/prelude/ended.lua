@@ -5,7 +5,7 @@
 local CANCEL_TIMEOUT = 180 -- seconds, where the configuration says nothing else
 local END = {
   'status', 'token', 'lease', 'needs', 'attempt', 'max_attempts', 'queue', 'job', 'order', 'pools', 'next',
-  'ending', 'reason', 'max_runtime',
+  'ending', 'reason', 'max_runtime', 'after',
 }
 
 local function run_record(id)
@@ -38,12 +38,14 @@ local function run_follow(id, after)
   run_file(id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
--- A run is over. `reason`: one line, of what did not end well.
-local function run_end(run, status, reason)
-  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '')
+-- A run is over. `reason`: one line, of what did not end well; `more`: further fields and their values.
+local function run_end(run, status, reason, more)
+  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '',
+    unpack(more or {}))
   run_move(run.id, run.status, status, now_ms)
-  if run.token then
-    run_timers_end(run.id, run.token)
+  run_timers_end(run.id, run.token)
+  if run.after or run.next then
+    call('HDEL', run_key(run.id), 'after', 'next')
   end
   for id in string.gmatch(run.next or '', '[^ ]+') do
     run_follow(id, run.id)
@@ -94,15 +96,21 @@ local function run_reassert(told, member, token)
   if run.status == 'QUEUED' then
     queued_remove(id, run.needs)
   elseif not run.status then
+    local fields = { 'submitted', now_ms, 'args', type(told.args) == 'string' and told.args or '' }
     for _, name in ipairs(TOLD) do
       if type(told[name]) == 'string' then
-        call('HSET', run_key(id), name, told[name])
+        fields[#fields + 1] = name
+        fields[#fields + 1] = told[name]
       end
     end
-    call('HSET', run_key(id), 'submitted', now_ms)
+    call('HSET', run_key(id), unpack(fields))
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
   run_move(id, run.status, 'STARTED', now_ms)
+  local runtime = tonumber(run.max_runtime or told.max_runtime or setting('max_runtime') or '') or 0
+  if runtime > 0 and not call('ZSCORE', key('timers'), 'runtime ' .. id .. ' ' .. token) then
+    run_timer('runtime', id, token, runtime) -- counted anew: when it began is lost
+  end
 end
 
 -- Takes a lease from its holder: told at once, free when it answers, or after T.

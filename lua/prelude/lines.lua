@@ -8,7 +8,7 @@ local line_names = {} -- of places: { queue, job }, or false
 local codes_known = {} -- by queue and job: the codes of living workers that know the job
 local queue_codes = {} -- by queue: the codes of its workers
 local takes_none = {} -- by queue and code: no take is stored there, as found in this call
-local takes_fresh = {} -- of the calling session in this call: { n, line, over }
+local takes_fresh = { first = 1, by_n = {} } -- of the calling session in this call: { n, line, …, over }
 
 local function line_of(place)
   local names = line_names[place]
@@ -80,7 +80,11 @@ local function take_stored(queue, code)
 end
 
 local function take_fresh(queue, code)
-  for _, take in ipairs(takes_fresh) do
+  while takes_fresh.first <= #takes_fresh and takes_fresh[takes_fresh.first].over do
+    takes_fresh.first = takes_fresh.first + 1
+  end
+  for i = takes_fresh.first, #takes_fresh do
+    local take = takes_fresh[i]
     if not take.over and take.code == code and take.queues[queue] then
       return take
     end
@@ -132,25 +136,29 @@ local function queue_mark(queue)
 end
 
 -- A free seat waits under each queue of its line: 'take code=HASH queues=a,b since=…'.
-local function take_join(session, n, line)
+local function take_store(session, n, line)
   local member = session .. '/' .. digits(n)
   each_queue(line, function(queue, code)
     call('ZADD', takes_key(queue, code), digits(meta.clock), member)
     takes_none[takes_key(queue, code)] = false
-    queue_mark(queue)
   end)
+end
+
+local function take_join(session, n, line)
+  take_store(session, n, line)
+  each_queue(line, queue_mark)
 end
 
 local function is_take(line)
   return string.sub(line, 1, 5) == 'take '
 end
 
--- What came in this call and is left.
+-- What came in this call and is left: its queues were worked off, or are in `undrained` still.
 local function takes_write()
   for _, take in ipairs(takes_fresh) do
     if not take.over then
       call('HSET', requests_key(me.id), digits(take.n), take.line)
-      take_join(me.id, take.n, take.line)
+      take_store(me.id, take.n, take.line)
     end
   end
 end

@@ -1,10 +1,9 @@
 -- The starvation guard: a group that was moved between limits 8 times becomes the reserving one; it is first wherever
 -- it waits, and room is kept for it. Reads and writes: meta, group:HASH.
--- Invariants: one at a time, so no deadlock; only while each of its limits could fit it; for at most max(30 s, a
--- quarter of what its first request has waited), then none for as long.
+-- Invariants: one at a time, so no deadlock; only while each of its limits could fit it and, for runs, a worker of its
+-- queue has the job; for at most max(30 s, a quarter of what its first request has waited), then none for as long.
 
 local MOST_MOVES = 8
-local SHORTEST = 30 * SECOND
 local reservation_needs -- of the reserving group, as a map, once read
 
 local function group_key(hash)
@@ -15,21 +14,17 @@ local function reservation_hash()
   return meta.reserving ~= '' and meta.reserving or nil
 end
 
-local function reservation_words(hash)
-  return call('HGET', group_key(hash), 'needs') or ''
-end
-
 local function reservation_map(hash)
   local map = {}
-  for limit, slots in string.gmatch(reservation_words(hash), '([^ ]+)=(%d+)') do
+  for limit, slots in string.gmatch(call('HGET', group_key(hash), 'needs') or '', '([^ ]+)=(%d+)') do
     map[limit] = tonumber(slots)
   end
   return map
 end
 
 -- In the order of the needs, so that the same history gives the same grants.
-local function reservation_mark(words)
-  for limit in string.gmatch(words, '([^ ]+)=%d+') do
+local function reservation_mark(hash)
+  for limit in string.gmatch(call('HGET', group_key(hash), 'needs') or '', '([^ ]+)=%d+') do
     place_mark('waiters:' .. limit)
   end
 end
@@ -44,23 +39,24 @@ local function reservation_keeps(hash, limit)
   return reservation_needs[limit] or 0
 end
 
+-- A quarter of what its first request has waited, or its first run.
 local function reservation_length(hash)
-  local member = call('ZRANGE', key('group:' .. hash .. ':requests'), 0, 0)[1]
-  local session, n = string.match(member or '', '^(.*)/(%d+)$')
+  local member = call('ZRANGE', key('group:' .. hash .. ':requests'), 0, 0)[1] or ''
+  local session, n = string.match(member, '^(.*)/(%d+)$')
   local line = session and call('HGET', key('session:' .. session .. ':requests'), n)
-  local since = line and tonumber(word(line, 'since')) or now / 1000
-  return math.max(SHORTEST, (now - since * 1000) / 4)
+  local run = string.match(member, '^run:(.*)$')
+  local since = line and word(line, 'since') or run and call('HGET', run_key(run), 'submitted')
+  return math.max(30 * SECOND, (now - (tonumber(since or '') or now / 1000) * 1000) / 4)
 end
 
 -- `pause` (µs): how long no other reservation begins.
 local function reservation_end(pause)
   local hash = reservation_hash()
-  local words = reservation_words(hash)
   call('HSET', group_key(hash), 'moves', 0)
   meta_set('reserving', '')
   meta_set('reserving_until', meta.clock + pause)
   reservation_needs = nil
-  reservation_mark(words)
+  reservation_mark(hash)
 end
 
 local function reservation_end_if(hash)
@@ -75,7 +71,8 @@ local function reservation_may(hash)
       return false
     end
   end
-  return true
+  local queue, job = unpack(call('HMGET', group_key(hash), 'queue', 'job'))
+  return not queue or #codes_for(queue, job) > 0
 end
 
 local function reservation_consider(hash, moves)
@@ -85,7 +82,7 @@ local function reservation_consider(hash, moves)
   meta_set('reserving', hash)
   meta_set('reserving_until', meta.clock + reservation_length(hash))
   reservation_needs = reservation_map(hash)
-  reservation_mark(reservation_words(hash))
+  reservation_mark(hash)
 end
 
 -- Each call: a reservation that ran out, or that its limits no longer allow, ends.

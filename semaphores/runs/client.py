@@ -1,4 +1,4 @@
-"""Client: the verbs of runs on one namespace; `client.runs`, and `client.aio.runs` with the same names as coroutines."""
+"""Client: the verbs of runs on one namespace: `client.runs`; `client.aio.runs` has the same names as coroutines."""
 
 from __future__ import annotations
 
@@ -139,4 +139,3 @@ class AsyncRuns:
     async def workers(self) -> tuple[WorkerView, ...]:
         """Return the processes that take runs."""
         return await to_thread.run_sync(self._runs.workers)
-

@@ -121,7 +121,7 @@ def pack_args(args: Mapping[str, object]) -> bytes:
 
 
 def _runtime_of(span: float) -> float:
-    if isinstance(span, bool) or not 0 < span <= 10**9:  # noqa: PLR2004 (some 30 years)
+    if isinstance(span, bool) or not 0 < span <= 10**9:
         raise InvalidNumber("max_runtime", span, "a number of seconds above 0")
     return span
 

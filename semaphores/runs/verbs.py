@@ -19,7 +19,7 @@ from semaphores.runs.views import (
     WorkerView,
     job_view,
     log_entry,
-    op_view,
+    op_views,
     run_view,
     worker_view,
 )
@@ -30,7 +30,19 @@ from semaphores.scripts.commands import Command
 from semaphores.scripts.run_commands import CancelRun, RetryRun, SetPriority, bytes_of
 from semaphores.session.process import user
 
-__all__ = ["Doing", "Submitted", "cancel", "counts", "details", "jobs", "log", "retry", "runs", "set_priority", "submit"]
+__all__ = [
+    "Doing",
+    "Submitted",
+    "cancel",
+    "counts",
+    "details",
+    "jobs",
+    "log",
+    "retry",
+    "runs",
+    "set_priority",
+    "submit",
+]
 
 MOST_LISTED = 200  # rows that the server looks at in one question
 
@@ -128,12 +140,10 @@ def details(run: str) -> Asking[RunDetails]:
     row = reply.get("row")
     if not isinstance(row, dict):
         raise NotFound("run", run)
-    told = reply.get("ops")
-    ops = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
     served, results = reply.get("served"), text(reply, "results")
     return RunDetails(
         run=run_view(row),
-        ops=tuple(sorted(ops, key=lambda op: (op.since is None, op.since, op.op))),
+        ops=op_views(reply),
         place=text(reply, "place"),
         limits=tuple(_blocker(one) for one in rows(reply, "limits")),
         served=bool(served) if served is not None else None,

@@ -1,4 +1,4 @@
-"""Views: what reads of runs return, and how a reply's row becomes one. Times are of the server's clock, spans in seconds."""
+"""Views: what reads of runs return, and how a row becomes one. Times are of the server's clock, spans in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from semaphores.scripts.asking import Reply, number, text
 from semaphores.scripts.stored import moment
 from semaphores.status.views import SessionView, session_view
 
-__all__ = ["FINISHED", "IN_PROGRESS", "STATUSES", "JobView", "LogEntry", "OpView", "RunDetails", "RunView", "WorkerView"]
+__all__ = [
+    "FINISHED",
+    "IN_PROGRESS",
+    "STATUSES",
+    "JobView",
+    "LogEntry",
+    "OpView",
+    "RunDetails",
+    "RunView",
+    "WorkerView",
+]
 
 IN_PROGRESS = ("STARTING", "STARTED", "CANCELING")  # these hold slots
 FINISHED = ("SUCCESS", "FAILURE", "CANCELED")
@@ -176,6 +186,13 @@ def op_view(op: str, line: str) -> OpView:
         found.get("limit"),
         rest,
     )
+
+
+def op_views(reply: Reply) -> tuple[OpView, ...]:
+    """Return the ops of a run from its reply, the first that began first."""
+    told = reply.get("ops")
+    found = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
+    return tuple(sorted(found, key=lambda op: (op.since is None, op.since, op.op)))
 
 
 def log_entry(row: Reply) -> LogEntry:

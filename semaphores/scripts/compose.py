@@ -23,7 +23,13 @@ __all__ = ["Library", "compose", "library", "locate", "sources"]
 
 MOST_LOCALS = 200  # of one Lua function, the top level of the library included
 MOST_UPVALUES = 60  # outer names that one Lua function uses
-ROOMS = {"prelude": "", "commands": "call", "read": "read", "repair": "repair"}  # folders, each with the file that uses it
+ROOMS = {
+    "prelude": "",
+    "commands": "call",
+    "read": "read",
+    "repair": "repair",
+}  # folders, each with the file that uses it
+WINGS = {"prelude": "changing", "commands": "changing", "read": "looking", "repair": "looking"}  # rooms side by side
 GIVEN = ("LIBRARY", "STATES", "KEYS", "ARGV")  # to library.lua
 
 _USER_FUNCTION = re.compile(r"user_function:(\d+)")
@@ -76,7 +82,8 @@ def locate(message: str, made: Library | None = None) -> str:
 
 
 def compose(files: Mapping[str, str]) -> Library:
-    """Join files. Each stands in a block of its own; the names that others use are declared in front of them all.
+    """Join files. Each stands in a block of its own; the names that others use are declared in front of them: of all,
+    of the rooms of their wing, or of their room, so that few are known in one place.
 
     Raises ComposeError for a file that does not keep the rules, with its line.
     """
@@ -91,14 +98,17 @@ def compose(files: Mapping[str, str]) -> Library:
         lines.extend(places or [("composed", 1)] * len(source))
 
     add(f"local {', '.join(GIVEN)} = NAME, {{}}", *_declared(shared[""]))
-    for room, group in groupby(parts, lambda part: part.room):
-        add("do", *_declared(shared[room]))
-        for part in group:
-            add("do", *_declared(part.names - shared[""] - shared[room]))
-            add(*part.lines, places=[(part.file, number) for number in range(1, len(part.lines) + 1)])
-            if part.states:
-                add("STATES[#STATES + 1] = function()")
-                add(*(state.code for state in part.states), places=[(part.file, state.line) for state in part.states])
+    for wing, rooms in groupby(parts, _wing):
+        add("do", *_declared(shared[wing]))
+        for room, group in groupby(rooms, lambda part: part.room):
+            add("do", *_declared(shared[room]))
+            for part in group:
+                add("do", *_declared(part.names - _known(shared, part)))
+                add(*part.lines, places=[(part.file, number) for number in range(1, len(part.lines) + 1)])
+                if part.states:
+                    add("STATES[#STATES + 1] = function()")
+                    add(*(one.code for one in part.states), places=[(part.file, one.line) for one in part.states])
+                    add("end")
                 add("end")
             add("end")
         add("end")
@@ -119,8 +129,17 @@ def _declared(names: AbstractSet[str] | Sequence[str]) -> list[str]:
     return [f"local {', '.join(sorted(names))}"] if names else []
 
 
+def _wing(part: Part) -> str:
+    return WINGS.get(part.room, f"alone:{part.room}")
+
+
+def _known(shared: Mapping[str, frozenset[str]], part: Part) -> frozenset[str]:
+    """The names that a file shares with others."""
+    return shared[""] | shared[_wing(part)] | shared[part.room]
+
+
 def _shared(parts: Sequence[Part]) -> dict[str, frozenset[str]]:
-    """The names that files use of each other: under "" those that another folder's use, else by folder.
+    """The names that files use of each other: under "" those that another wing uses, else by wing, else by folder.
 
     Each is defined once, so it means the same wherever it stands.
     """
@@ -131,10 +150,21 @@ def _shared(parts: Sequence[Part]) -> dict[str, frozenset[str]]:
                 raise ComposeError(f"{part.file} and {home[name].file} both define {name}: name one of them otherwise")
             home[name] = part
     users = [(name, part) for part in parts for name in part.used if name in home and home[name] is not part]
-    everywhere = {"register"} | {name for name, part in users if part.room != home[name].room}
-    rooms = {part.room for part in parts}
-    shared = {room: {name for name, part in users if part.room == room} - everywhere for room in rooms}
-    return {"": frozenset(everywhere), **{room: frozenset(names) for room, names in shared.items()}}
+    shared: dict[str, set[str]] = {"": {"register"}}
+    for part in parts:
+        shared |= {_wing(part): set(), part.room: set()}
+    for name, part in users:
+        if _wing(part) != _wing(home[name]):
+            shared[""].add(name)
+        elif part.room != home[name].room:
+            shared[_wing(part)].add(name)
+        else:
+            shared[part.room].add(name)
+    found: dict[str, frozenset[str]] = {}
+    for level in sorted(shared, key=lambda level: (level != "", level not in WINGS.values())):  # the widest first
+        wider = found.get("", frozenset()).union(*(found[wing] for wing in WINGS.values() if wing in found))
+        found[level] = frozenset(shared[level]) - wider
+    return found
 
 
 def _check(parts: Sequence[Part], shared: Mapping[str, frozenset[str]]) -> None:
@@ -143,7 +173,7 @@ def _check(parts: Sequence[Part], shared: Mapping[str, frozenset[str]]) -> None:
     states = {name for part in parts for state in part.states for name in state.names}
     made = set(GIVEN)
     for part in parts:
-        known = len(shared[""] | shared[part.room] | part.names | set(GIVEN))
+        known = len(_known(shared, part) | part.names | set(GIVEN))
         if known > MOST_LOCALS:
             raise ComposeError(f"{part.file}: Lua allows {MOST_LOCALS} local names, and {known} are known there")
         for function in part.functions:

@@ -401,7 +401,9 @@ class Session:
         old = self.ledger
         with old.lock:
             held, awaited = list(old.held.values()), list(old.awaited.values())
-            orphans = [p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Take, Release, Reassert))]
+            orphans = [
+                p for p in old.unanswered.values() if not isinstance(p.command, (Acquire, Take, Release, Reassert))
+            ]
             waiting = [p for p in old.unanswered.values() if isinstance(p.command, Release) and p.deliver]
             old.held.clear()
             old.awaited.clear()

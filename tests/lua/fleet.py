@@ -33,15 +33,20 @@ def take(worker: Session, *, queues: str = "default", code: str = "c1") -> Reply
 
 def status(calls: Calls, run: str) -> str:
     """The status of a run as stored, proven to be the one of the index that it stands in."""
-    stored = calls.hash(f"run:{run}")["status"]
-    found = [key.removeprefix("runs:") for key in calls.keys() if key.startswith("runs:")]
+    told = calls.hash(f"run:{run}")["status"]
+    found = [key.removeprefix("runs:") for key in stored(calls) if key.startswith("runs:")]
     indexed = [name for name in found if calls.connection.zscore(calls.key(f"runs:{name}"), run) is not None]
-    assert indexed == [stored], (indexed, stored)
-    return stored
+    assert indexed == [told], (indexed, told)
+    return told
 
 
-def start(worker: Session, run: str) -> Mapping[str, object]:
-    return worker.send(Start(run, token(worker.calls, run))).answer
+def stored(calls: Calls) -> list[str]:
+    """The names of all keys."""
+    return list(calls.keys())
+
+
+def start(worker: Session, run: str, **more: object) -> Mapping[str, object]:
+    return worker.send(Start(run, token(worker.calls, run), **more)).answer  # type: ignore[arg-type]
 
 
 def finish(worker: Session, run: str, how: str = "SUCCESS", **more: object) -> Mapping[str, object]:

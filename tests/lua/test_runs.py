@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from semaphores.scripts.run_commands import CancelRun, Enroll, Finish, RetryRun, SetPriority, Start, Take
-from tests.lua.fleet import enroll, finish, start, status, submit, take, token
+from tests.lua.fleet import enroll, finish, start, status, stored, submit, take, token
 from tests.lua.harness import Calls, Session
 
 
@@ -30,11 +30,17 @@ def test_a_take_gets_the_run_that_waits(calls: Calls, alice: Session, worker: Se
     assert finish(worker, "r1") == {"answer": "finished", "status": "SUCCESS"}
     assert status(calls, "r1") == "SUCCESS"
     assert calls.usage("runs") == 0
-    left = {key for key in calls.keys() if key.startswith(("group", "waiters", "line", "jobs:", "places", "queued", "takes"))}
+    left = {
+        key
+        for key in stored(calls)
+        if key.startswith(("group", "waiters", "line", "jobs:", "places", "queued", "takes"))
+    }
     assert not left
 
 
-def test_a_run_that_is_submitted_is_pushed_to_the_take_that_waits(calls: Calls, alice: Session, worker: Session) -> None:
+def test_a_run_that_is_submitted_is_pushed_to_the_take_that_waits(
+    calls: Calls, alice: Session, worker: Session
+) -> None:
     listener = calls.listen("worker")
     assert take(worker).answer == {"answer": "waits"}
     submit(alice, "r1", args="\x93\x01")
@@ -87,7 +93,9 @@ def test_finish_and_the_next_take_are_one_call(calls: Calls, alice: Session, wor
     assert list(reply.granted) == [worker.n]
 
 
-def test_the_higher_priority_goes_first_also_when_it_is_changed_live(calls: Calls, alice: Session, worker: Session) -> None:
+def test_the_higher_priority_goes_first_also_when_it_is_changed_live(
+    calls: Calls, alice: Session, worker: Session
+) -> None:
     submit(alice, "low")
     submit(alice, "mid", priority=1)
     submit(alice, "late")
@@ -167,7 +175,7 @@ def test_a_queued_run_is_canceled_at_once_and_leaves_nothing(calls: Calls, alice
     submit(alice, "r1")
     assert alice.send(CancelRun("r1", "me")).answer == {"answer": "canceled"}
     assert status(calls, "r1") == "CANCELED"
-    assert not {key for key in calls.keys() if key.startswith(("group", "line", "jobs:", "places", "queued"))}
+    assert not {key for key in stored(calls) if key.startswith(("group", "line", "jobs:", "places", "queued"))}
 
 
 def test_a_run_in_progress_is_told_to_stop_and_is_canceled_when_its_worker_says_so(
@@ -238,11 +246,13 @@ def test_finished_runs_beyond_those_that_are_kept_go(calls: Calls, alice: Sessio
         submit(alice, f"r{n}")
         take(worker)
         finish(worker, f"r{n}", keep=2)
-    kept = sorted(key for key in calls.keys() if key.startswith("run:"))
+    kept = sorted(key for key in stored(calls) if key.startswith("run:"))
     assert kept == ["run:r2", "run:r3"]
 
 
-def test_a_tag_limit_that_is_added_while_runs_wait_holds_for_them(calls: Calls, alice: Session, worker: Session) -> None:
+def test_a_tag_limit_that_is_added_while_runs_wait_holds_for_them(
+    calls: Calls, alice: Session, worker: Session
+) -> None:
     alice.change({"limit": "runs", "kind": "set", "capacity": 0})
     submit(alice, "r1", tags=["team=growth"])
     submit(alice, "r2", tags=["team=growth"])
@@ -253,9 +263,7 @@ def test_a_tag_limit_that_is_added_while_runs_wait_holds_for_them(calls: Calls, 
 
 
 def test_a_run_blocked_by_a_tag_burns_no_slot_of_another(calls: Calls, alice: Session, worker: Session) -> None:
-    alice.change(
-        {"limit": "tag:a=1", "kind": "set", "capacity": 0}, {"limit": "tag:b", "kind": "set", "capacity": 1}
-    )
+    alice.change({"limit": "tag:a=1", "kind": "set", "capacity": 0}, {"limit": "tag:b", "kind": "set", "capacity": 1})
     submit(alice, "blocked", tags=["a=1", "b=x"])
     submit(alice, "free", tags=["b=y"])
     take(worker)
@@ -265,10 +273,12 @@ def test_a_run_blocked_by_a_tag_burns_no_slot_of_another(calls: Calls, alice: Se
 def test_the_last_worker_of_a_queue_takes_its_list_of_jobs_along(calls: Calls, alice: Session, worker: Session) -> None:
     worker.end()
     alice.ask()
-    assert not {key for key in calls.keys() if key.startswith(("workers", "codes", "code:", "takes"))}
+    assert not {key for key in stored(calls) if key.startswith(("workers", "codes", "code:", "takes"))}
 
 
-def test_a_worker_that_knows_more_jobs_is_given_what_waited_for_them(calls: Calls, alice: Session, worker: Session) -> None:
+def test_a_worker_that_knows_more_jobs_is_given_what_waited_for_them(
+    calls: Calls, alice: Session, worker: Session
+) -> None:
     take(worker)
     submit(alice, "r1", "report")
     reply = worker.send(Enroll("default", "c1", "concurrency=1", [{"name": "report"}]))
