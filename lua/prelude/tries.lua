@@ -67,6 +67,10 @@ local function place_try(place)
     end
     return
   end
+  if string.sub(place, 1, 7) == 'unpool ' then
+    undrained_drop_first()
+    return unpool(place)
+  end
   local queue = string.match(place, '^queue (.*)$')
   if queue then
     return queue_try(queue)

@@ -11,6 +11,7 @@ from semaphores.names import key_prefix
 
 __all__ = ["disagreements", "wipe"]
 
+INDEXED = r"(tag:(?!location=)\S+=\S*)=\d+"  # queued runs are found by these
 IN_PROGRESS = ("STARTING", "STARTED", "CANCELING")
 
 
@@ -107,7 +108,7 @@ def _queued(stored: _Stored, runs: dict[str, dict[str, str]]) -> list[str]:
         if fields.get("status") == "QUEUED":
             if not fields.get("after") and grouped.get(run) != fields.get("group"):
                 problems.append(f"run {run} is queued in {grouped.get(run)}, not {fields.get('group')}")
-            wanted |= {(limit, run) for limit in re.findall(r"(tag:\S+=\S*)=\d+", fields["needs"])}
+            wanted |= {(limit, run) for limit in re.findall(INDEXED, fields["needs"])}
         elif run in grouped:
             problems.append(f"run {run} is {fields.get('status')} and waits in {grouped[run]}")
     for limit in stored.of("queued:", hashes=False):

@@ -17,8 +17,10 @@ import yaml
 
 from semaphores.apply import apply_config
 from semaphores.config.read import parse_config
+from semaphores.doctor import examine
 from semaphores.errors import SemaphoresError
 from semaphores.runs import RunDetails, RunSpec, RunView
+from semaphores.scripts.asking import drive
 from tests.scenarios.agreement import disagreements, wipe
 from tests.scenarios.fleet import Fleet, Stage
 from tests.scenarios.scenario import JobPlan, RunPlan, Scenario, Step, WorkerPlan
@@ -59,6 +61,7 @@ async def _play(scenario: Scenario, server: Server, namespace: str) -> None:
             await playing.check(step, where)
             with redis.Redis(unix_socket_path=str(server.socket), decode_responses=True, encoding_errors="replace") as raw:
                 problems = disagreements(raw, namespace)
+            problems += [f"doctor: {finding}" for finding in drive(examine(), fleet.client.connections.ask)]
             if problems:
                 raise ScenarioFailed("\n".join([where, "what is stored does not agree:", *problems]))
     finally:
