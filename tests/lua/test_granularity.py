@@ -29,7 +29,7 @@ def test_runs_leave_a_full_pool_that_they_need_no_more_also_from_behind_an_op_th
         submit(alice, f"r{n}", f"job-{n}", pools="pool:db=1")
     granularity(alice, "op")
     settled(alice)
-    places = {group["place"] for name in calls.keys() if (group := _group(calls, name))}
+    places = {group["place"] for name in calls.dump() if (group := _group(calls, name))}
     assert places == {"waiters:pool:db", *(f"line:default:job-{n}" for n in range(JOBS))}
     worker = calls.session("worker")
     enroll(worker, *(f"job-{n}" for n in range(JOBS)))
@@ -45,7 +45,7 @@ def test_runs_that_wait_for_another_limit_wait_for_the_pool_too_once_the_granula
     submit(alice, "r1", pools="pool:db=1")
     granularity(alice, "run")
     alice.change({"limit": "runs", "kind": "delete"})
-    assert [group["place"] for name in calls.keys() if (group := _group(calls, name))] == ["waiters:pool:db"]
+    assert [group["place"] for name in calls.dump() if (group := _group(calls, name))] == ["waiters:pool:db"]
 
 
 def _group(calls: Calls, name: str) -> dict[str, str]:

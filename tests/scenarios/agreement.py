@@ -48,8 +48,13 @@ def _read(client: redis.Redis, namespace: str) -> _Stored:
         if kind == "hash":
             stored.hashes[name] = {str(field): str(value) for field, value in client.hgetall(key).items()}
         elif kind == "zset":
-            stored.sorted[name] = {str(member): score for member, score in client.zrange(key, 0, -1, withscores=True)}
+            stored.sorted[name] = {member: float(score) for member, score in _scores(client, key)}
     return stored
+
+
+def _scores(client: redis.Redis, key: str) -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = client.zrange(key, 0, -1, withscores=True)  # type: ignore[assignment]
+    return found
 
 
 def disagreements(client: redis.Redis, namespace: str) -> list[str]:

@@ -19,10 +19,14 @@ from workers.definitions import Location
 from workers.job import Job
 from workers.worker import Worker, WorkerSettings
 
-__all__ = ["Fleet", "Stage"]
+__all__ = ["Fleet", "Stage", "Unsettled"]
 
 PATIENCE = 10.0  # seconds until something that must happen at once is missed
 TURNS = 30  # of the loop: from the end of one op to the beginning of the next of its run no server is asked
+
+
+class Unsettled(AssertionError):
+    """What workers believe and what the server has differ for good."""
 
 
 class Told(Exception):
@@ -54,7 +58,7 @@ class Stage:
         """Let an op go, or the only one of a run."""
         found = [each for each in self.ops if each == name or each.partition(".")[0] == name]
         if len(found) != 1:
-            raise AssertionError(f"{name} is to end, at work are {sorted(self.ops)}")
+            raise Unsettled(f"{name} is to end, at work are {sorted(self.ops)}")
         future = self.ops[found[0]]
         future.set_result(None) if well else future.set_exception(Told("told to fail"))
 
@@ -96,6 +100,7 @@ class Member:
         ledger = session.ledger
         mine = {int(lease.id.rpartition("/")[2]) for lease in leases if lease.session == session.id}
         seats = self.worker._seats
+        canceling = {h.run["id"] for h in ledger.held.values() if h.run is not None and h.canceling is not None}
         working = {seat.run for seat in seats if seat.run is not None}
         free = sum(seat.taken and seat.run is None for seat in seats)
         waits = sum(hasattr(request, "queues") for request in ledger.awaited.values())
@@ -105,6 +110,7 @@ class Member:
             and free == waits
             and (session.listening or not ledger.awaited)
             and not any(run in runs and runs[run].status == "STARTING" for run in working)
+            and all(run in canceling for run in working if run in runs and runs[run].status == "CANCELING")
         )
 
 
@@ -169,7 +175,7 @@ class Fleet:
                 if self._is_settled():
                     return
             if asyncio.get_running_loop().time() > give_up:
-                raise AssertionError(f"it never came to rest: {[member.worker for member in self.members.values()]}")
+                raise Unsettled(f"it never came to rest: {[member.worker for member in self.members.values()]}")
             await asyncio.sleep(0.001)
 
     def _is_settled(self) -> bool:
@@ -187,5 +193,3 @@ class Fleet:
         for name in list(self.members):
             await self.stop(name)
         self.client.close()
-
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import redis
@@ -22,9 +22,10 @@ from semaphores.errors import SemaphoresError
 from semaphores.runs import RunDetails, RunSpec, RunView
 from semaphores.scripts.asking import drive
 from tests.scenarios.agreement import disagreements, wipe
-from tests.scenarios.fleet import Fleet, Stage
+from tests.scenarios.fleet import Fleet, Stage, Unsettled
 from tests.scenarios.scenario import JobPlan, RunPlan, Scenario, Step, WorkerPlan
 from tests.servers import Server
+from workers.submit import run_spec
 
 __all__ = ["ScenarioFailed", "play"]
 
@@ -59,7 +60,9 @@ async def _play(scenario: Scenario, server: Server, namespace: str) -> None:
             where = f"{scenario}\nstep {number}, {step.event} {step.told}"[:LONGEST]
             await playing.carry_out(step, where)
             await playing.check(step, where)
-            with redis.Redis(unix_socket_path=str(server.socket), decode_responses=True, encoding_errors="replace") as raw:
+            with redis.Redis(
+                unix_socket_path=str(server.socket), decode_responses=True, encoding_errors="replace"
+            ) as raw:
                 problems = disagreements(raw, namespace)
             problems += [f"doctor: {finding}" for finding in drive(examine(), fleet.client.connections.ask)]
             if problems:
@@ -96,7 +99,7 @@ class _Playing:
             done = doing(step.told)
             if asyncio.iscoroutine(done):
                 await done
-        except (SemaphoresError, ValueError) as error:
+        except (SemaphoresError, ValueError, Unsettled) as error:
             if step.refused is None or step.refused not in str(error):
                 raise ScenarioFailed(f"{where}: {error}") from error
         else:
@@ -105,7 +108,10 @@ class _Playing:
         took = asyncio.get_running_loop().time() - began
         if step.between is not None and not step.between[0] <= took <= step.between[1]:
             raise ScenarioFailed(f"{where}: it took {took:.2f} s, not {step.between}")
-        await self.fleet.settle()
+        try:
+            await self.fleet.settle()
+        except Unsettled as error:
+            raise ScenarioFailed(f"{where}: {error}") from error
 
     def submit(self, told: Mapping[str, Mapping[str, Any] | None]) -> None:
         for name, given in told.items():
@@ -116,19 +122,17 @@ class _Playing:
 
     def _spec(self, plan: RunPlan) -> RunSpec:
         job = self.fleet.jobs[plan.job]
-        return RunSpec(
-            plan.job,
-            queue=plan.queue,
-            location=plan.location,
-            tags={**job.tags, **plan.tags},
-            pools=dict.fromkeys(job.pools(), 1),
+        spec = run_spec(
+            job,
+            tags=plan.tags,
             priority=plan.priority,
-            config=plan.config,
-            max_attempts=plan.max_attempts or job.max_attempts,
+            queue=plan.queue,
             max_runtime=plan.max_runtime,
-            on_conflict=plan.on_conflict,  # type: ignore[arg-type]
+            on_conflict=plan.on_conflict,
             conflict_tag=plan.conflict_tag,
+            location=plan.location,
         )
+        return replace(spec, config=plan.config, max_attempts=plan.max_attempts or job.max_attempts)
 
     def finish(self, told: Any) -> None:
         for name in _names(told):
@@ -273,6 +277,7 @@ class _Playing:
                 found[f"{name} within its capacity"], wanted[f"{name} within its capacity"] = limit.used, limit.capacity
         self.used = {name: limit.used for name, limit in limits.items()}
         return found, wanted
+
 
 def _place(details: RunDetails) -> str:
     """Where a queued run waits: a limit; `seat`: only a free worker is missing; `others`: those it replaces."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from semaphores.runs.spec import OnConflict
+
 __all__ = ["EVENTS", "JobPlan", "RunPlan", "Scenario", "Step", "Theme", "WorkerPlan", "themes"]
 
 FOLDER = Path(__file__).parent
@@ -43,7 +45,7 @@ class RunPlan:
     queue: str = "default"
     location: str = "here"
     priority: int = 0
-    on_conflict: str = "queue"
+    on_conflict: OnConflict = "queue"
     conflict_tag: str | None = None
     max_runtime: float | None = None  # seconds
     max_attempts: int | None = None
