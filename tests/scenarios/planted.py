@@ -45,7 +45,8 @@ OF_OTHERS = (
         "a run that is blocked by a pool burns the slots of its tags",
         "  local hash = group_join('run:' .. id, needs_limited(needs), score, place, queue, job)\n",
         "  local hash = group_join('run:' .. id, needs_limited(needs), score, place, queue, job)\n"
-        "  for limit in string.gmatch(string.sub(place, 1, 13) == 'waiters:pool:' and words or '', '(tag:[^= ]+)=1') do\n"
+        "  local held = string.sub(place, 1, 13) == 'waiters:pool:'\n"
+        "  for limit in string.gmatch(held and words or '', '(tag:[^= ]+)=1') do\n"
         "    call('ZADD', key('slots:' .. limit), 1, id .. '/1')\n  end\n",
         "a run held back by a pool burns no slot of its tags",
     ),
@@ -140,7 +141,7 @@ OF_OURS = (
     ),
     Bug(
         "a full pool is not looked into when the granularity changes",
-        "      undrained_add('unpool ' .. found[i] .. ' -inf')\n",
+        "      undrained_add('regroup-in ' .. found[i] .. ' 0')\n",
         "",
         "when the granularity becomes op, queued runs go on at once, and their ops wait",
     ),
