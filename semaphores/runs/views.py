@@ -135,7 +135,7 @@ class JobView:
     about: Mapping[str, object] = field(default_factory=dict)  # its ops and executor
 
     def check_args(self, args: Mapping[str, object]) -> None:
-        """Raise UsageError unless a run can be started with these arguments, as far as its worker told which it takes."""
+        """Raise UsageError unless a run can be started with these arguments, as far as its worker told of them."""
         takes = self.about.get("args")
         if not isinstance(takes, dict):
             return
