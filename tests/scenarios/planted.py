@@ -141,7 +141,7 @@ OF_OURS = (
     ),
     Bug(
         "a full pool is not looked into when the granularity changes",
-        "      undrained_add('regroup-in ' .. found[i] .. ' 0')\n",
+        "      undrained_add('unpool ' .. found[i] .. ' -inf')\n",
         "",
         "when the granularity becomes op, queued runs go on at once, and their ops wait",
     ),
