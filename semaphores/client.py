@@ -5,7 +5,7 @@ A client adds nothing of its own: what it can do is written in the modules that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
@@ -184,12 +184,12 @@ class Client:
             raise Refused(str(answer.get("reason")))
         return bool(answer["freed"])
 
-    def examine(self) -> tuple[doctor.Finding, ...]:
-        """Return everything that does not agree in this namespace, and what endangers its server."""
+    def examine(self, tell: Callable[[int, int], None] | None = None) -> tuple[doctor.Finding, ...]:
+        """Return all that does not agree here or endangers the server. `tell` hears how many of how many were seen."""
         info = parse_information(self.connections.plain("INFO"))
         found = doctor.examine_server(info, self._settings())
         left = doctor.examine_libraries(self._libraries(), library().name)
-        return (*found, *left, *self._ask(doctor.examine()))
+        return (*found, *left, *self._ask(doctor.examine(tell)))
 
     def repair(self, findings: Sequence[doctor.Finding]) -> doctor.Mended:
         """Make slots, leases, sessions, groups and places agree again. No living lease is ever freed."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from semaphores.cli.meter import Meter
 from semaphores.cli.render import json_text, line
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Json, Verb, single
@@ -25,7 +26,7 @@ def doctor(
 ) -> int:
     """Find what is wrong in the namespace or endangers its server. Exit code 1 when errors are left."""
     with open_client(ctx) as client:
-        findings = client.examine()
+        findings = _examine(client)
         if repair:
             findings = _mend(client, findings, quiet=json)
         if json:
@@ -44,8 +45,13 @@ def _mend(client: Client, findings: tuple[Finding, ...], *, quiet: bool) -> tupl
             line(f"repaired {mended.done} findings")
             for failed in mended.failed:
                 line(f"could not repair {failed}")
-        findings = client.examine()
+        findings = _examine(client)
     return findings
+
+
+def _examine(client: Client) -> tuple[Finding, ...]:
+    with Meter("stored things looked at") as meter:
+        return client.examine(meter.tell)
 
 
 def _tell(findings: tuple[Finding, ...]) -> None:

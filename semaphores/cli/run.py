@@ -11,6 +11,7 @@ import typer
 
 from semaphores.cli.columns import age, moment_text
 from semaphores.cli.completing import job_names, run_ids, statuses
+from semaphores.cli.many import cancel_all, filter_of, newest, wait_for_all
 from semaphores.cli.progress import ASK_EVERY
 from semaphores.cli.queued import blocked
 from semaphores.cli.render import json_text, line, plain, show
@@ -18,7 +19,7 @@ from semaphores.cli.run_columns import tags_text
 from semaphores.cli.submit import submit
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Json, Verb, noun
-from semaphores.cli.words import nearest, printable, shown_slots, tags_of
+from semaphores.cli.words import printable, shown_slots
 from semaphores.client import Client
 from semaphores.errors import InvalidName, InvalidNumber, NotFound, SemaphoresError, UsageError
 from semaphores.names import plain as plain_name
@@ -35,28 +36,36 @@ MOST_LINES = 1000  # of a log, in one question
 Id = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as 'run list' shows it.", autocompletion=run_ids)]
 
 
+Status = Annotated[
+    str | None, typer.Option(metavar="STATUS", help=f"Only those: {', '.join(STATUSES)}.", autocompletion=statuses)
+]
+OfJob = Annotated[str | None, typer.Option(metavar="JOB", help="Only those of this job.", autocompletion=job_names)]
+Tag = Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="Only those with this tag.")]
+
+
 @app.command("list", cls=Verb)
 def list_(
     ctx: typer.Context,
-    status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help=f"Only those: {', '.join(STATUSES)}.", autocompletion=statuses)
-    ] = None,
-    job: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Only those of this job.", autocompletion=job_names)
-    ] = None,
-    tag: Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="Only those with this tag.")] = None,
+    status: Status = None,
+    job: OfJob = None,
+    tag: Tag = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many at most.")] = 50,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="First wait until none of them is queued or in progress; list those.")
+    ] = False,
     json: Json = False,
-) -> None:
-    """List runs, the newest first."""
-    tags = list(tags_of([tag] if tag is not None else []).items())
-    wanted = _status(status) if status is not None else None
+) -> int:
+    """List runs, the newest first. With --wait, exit code 1 when one that was waited for failed or was canceled."""
+    wanted = filter_of(status, job, tag)
     with open_client(ctx) as client:
-        found = client.runs.list(wanted, job=job, tag=tags[0] if tags else None, most=limit)
-        newest = sorted(found, key=lambda run: (run.submitted is not None, run.submitted), reverse=True)
-        chosen = wanted is not None or job is not None or tag is not None
-        empty = "no such runs" if chosen else "no runs yet: 'semaphores run submit JOB' queues one"
-        show(newest[:limit], as_json=json, empty=empty)
+        if wait:
+            ended = wait_for_all(client, wanted)
+            show(newest(ended)[:limit], as_json=json, empty="no such run is queued or in progress")
+            return 1 if any(run.status in ("FAILURE", "CANCELED") for run in ended) else 0
+        found = newest(wanted.runs(client, most=limit))
+        empty = "no runs yet: 'semaphores run submit JOB' queues one" if wanted.everything else "no such runs"
+        show(found[:limit], as_json=json, empty=empty)
+        return 0
 
 
 @app.command("show", cls=Verb)
@@ -79,24 +88,41 @@ def show_(ctx: typer.Context, run: Id, json: Json = False) -> None:
 @app.command("cancel", cls=Verb)
 def cancel(
     ctx: typer.Context,
-    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Their ids.", autocompletion=run_ids)],
+    run: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN...]", help="Their ids.", autocompletion=run_ids)
+    ] = None,
+    status: Status = None,
+    job: OfJob = None,
+    tag: Tag = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before canceling all of a filter.")] = False,
 ) -> int:
     """Cancel runs: a queued one is over at once, the ops of one in progress are ended first.
 
-    Exit code 1 when one of them is unknown or over already; the others are canceled.
+    Either by id, or all of a status, a job or a tag that are not over. Exit code 1 when one that is named by its id is
+    unknown or over already; the others are canceled.
     """
-    failed = False
+    wanted = filter_of(status, job, tag)
+    if bool(run) != wanted.everything:
+        raise UsageError("name runs by id, or give --status, --job or --tag to cancel all of those: one of the two")
     with open_client(ctx) as client:
-        for each in run:
-            try:
-                done = client.runs.cancel(_known(each))
-            except SemaphoresError as error:
-                if len(run) == 1:
-                    raise
-                failed = True
-                print(f"error: {printable(str(error))}", file=sys.stderr)
-            else:
-                line(f"run {each} is canceled" if done == "canceled" else f"run {each} is told to end: {done}")
+        if not run:
+            cancel_all(client, wanted, sure=yes)
+            return 0
+        return _cancel_each(client, run)
+
+
+def _cancel_each(client: Client, runs: list[str]) -> int:
+    failed = False
+    for each in runs:
+        try:
+            done = client.runs.cancel(_known(each))
+        except SemaphoresError as error:
+            if len(runs) == 1:
+                raise
+            failed = True
+            print(f"error: {printable(str(error))}", file=sys.stderr)
+        else:
+            line(f"run {each} is canceled" if done == "canceled" else f"run {each} is told to end: {done}")
     return 1 if failed else 0
 
 
@@ -137,16 +163,6 @@ def logs(
             return
         for entry in entries:
             print(json_text(entry, one_line=True) if json else _log_line(entry), flush=follow)
-
-
-def _status(text: str) -> str:
-    wanted = text.upper()
-    if wanted not in STATUSES:
-        meant = nearest(wanted, STATUSES)
-        raise UsageError(
-            f"{text!r} is no status of a run: {', '.join(STATUSES)}{f'; did you mean {meant}?' if meant else ''}"
-        )
-    return wanted
 
 
 def _known(run: str) -> str:

@@ -7,10 +7,10 @@ alarm. Keys are listed by name, since an index may be what is lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from semaphores.doctor.finding import KINDS, Finding
-from semaphores.scripts.asking import Asking, Reply, number, rows, text, words
+from semaphores.scripts.asking import Asking, Reply, chunks, number, rows, text, words
 from semaphores.scripts.stored import parse_info
 from semaphores.status.namespace import audit
 
@@ -31,8 +31,8 @@ _TYPES = (  # of every key that is ours
 )
 
 
-def examine() -> Asking[tuple[Finding, ...]]:
-    """Return everything that is wrong in a namespace, errors first."""
+def examine(tell: Callable[[int, int], None] | None = None) -> Asking[tuple[Finding, ...]]:
+    """Return everything that is wrong in a namespace, errors first. `tell` hears how many of how many are looked at."""
     keys = yield from _keys()
     found = _types(keys)
     if not keys:
@@ -40,8 +40,14 @@ def examine() -> Asking[tuple[Finding, ...]]:
     listed = (yield from _index("sessions")) if keys.get("sessions") == "zset" else set()
     places = (yield from _index("places")) if keys.get("places") == "zset" else set()
     highest: dict[str, int] = {}
-    for unit, names in _units(keys, listed, places).items():
-        found += yield from _unit(unit, names, highest)
+    units = _units(keys, listed, places)
+    done, total = 0, sum(map(len, units.values()))
+    for unit, names in units.items():
+        for page in chunks(sorted(names), PAGE):
+            found += yield from _page(unit, page, highest)
+            done += len(page)
+            if tell is not None:
+                tell(done, total)
     reply = yield {"ask": "doctor", "unit": "namespace", "highest": {name: str(high) for name, high in highest.items()}}
     found += [_finding(row, {name: str(high) for name, high in highest.items()}) for row in rows(reply, "findings")]
     found = yield from _capacities_known(found)
@@ -50,7 +56,7 @@ def examine() -> Asking[tuple[Finding, ...]]:
     return tuple(sorted(unique.values(), key=lambda finding: (order.index(finding.severity), finding.key)))
 
 
-def _units(keys: Mapping[str, str], listed: set[str], places: set[str]) -> dict[str, Iterable[str]]:
+def _units(keys: Mapping[str, str], listed: set[str], places: set[str]) -> dict[str, Collection[str]]:
     """What is looked at, in order: by keys and by indexes, since either may be lost."""
     ids = listed | _named(keys, r"session:([^:]+)(?::.*)?")
     return {
@@ -107,8 +113,8 @@ def _index(name: str) -> Asking[set[str]]:
     return names
 
 
-def _unit(unit: str, names: Iterable[str], highest: dict[str, int]) -> Asking[list[Finding]]:
-    todo: list[object] = [[name, "0"] for name in sorted(names)]
+def _page(unit: str, names: Iterable[str], highest: dict[str, int]) -> Asking[list[Finding]]:
+    todo: list[object] = [[name, "0"] for name in names]
     found: list[Finding] = []
     while todo:
         now, todo = todo[:PAGE], todo[PAGE:]
