@@ -5,10 +5,10 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-faults bench format clean
+.PHONY: help demo test lint test-faults test-examples docs pictures bench format clean
 
 help: ## print every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## index the standard library with several processes, then as runs with workers; one of each is killed
 	$(BIN)/semaphores demo $(ARGS)
@@ -25,6 +25,17 @@ lint: $(READY) ## style, formatting, strict types, and which room may import whi
 
 test-faults: $(READY) ## the long runs under injected faults
 	$(BIN)/python -m pytest -m faults --timeout 1800 $(ARGS)
+
+test-examples: $(READY) ## the examples with FastAPI, Celery, Dramatiq and Dagster, which it installs (500 MB)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,examples]'
+	$(BIN)/python -m pytest tests/examples/test_frameworks.py $(ARGS)
+
+docs: $(READY) ## the documentation as a site in build/site, which needs no network; installs mkdocs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	$(BIN)/python -m mkdocs build --strict
+
+pictures: $(READY) ## draw the pictures of the documentation anew, with our own commands
+	$(BIN)/python docs/pictures/draw.py
 
 bench: $(READY) ## measure, every figure a ratio inside one run
 	$(BIN)/python -m benchmarks $(ARGS)
