@@ -26,7 +26,7 @@ lint: $(READY) ## style, formatting, strict types, and which room may import whi
 test-faults: $(READY) ## the long runs under injected faults
 	$(BIN)/python -m pytest -m faults --timeout 1800 $(ARGS)
 
-test-examples: $(READY) ## the examples with FastAPI, Celery, Dramatiq and Dagster, which it installs (500 MB)
+test-examples: $(READY) ## the examples with FastAPI, Celery, Dramatiq and Dagster, which it installs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,examples]'
 	$(BIN)/python -m pytest tests/examples/test_frameworks.py $(ARGS)
 
