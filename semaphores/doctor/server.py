@@ -1,4 +1,4 @@
-"""Server: which settings of a server endanger what it keeps for us. Pure: its INFO and CONFIG are given as mappings."""
+"""Server: which settings of a server endanger what it keeps for us. Pure: how to ask it is given."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from typing import TypeAlias
 
 from semaphores.doctor.finding import Finding, Severity
 from semaphores.errors import ServerUnsuitable
-from semaphores.scripts.probe import check_version
+from semaphores.scripts.probe import check_version, info_fields
 
-__all__ = ["examine_server"]
+__all__ = ["ask_server", "examine_server"]
 
 _Add: TypeAlias = Callable[[Severity, str, str], None]
+
+
+def ask_server(plain: Callable[..., object]) -> tuple[dict[str, object], dict[str, object]]:
+    """Return INFO, and the settings that matter to us; `plain` runs a plain command of the server."""
+    info = plain("INFO")
+    settings: dict[str, object] = {}
+    for pattern in ("maxmemory*", "append*", "save", "min-*-to-write", "min-*-max-lag"):
+        reply = plain("CONFIG", "GET", pattern)
+        if isinstance(reply, list):
+            words = [word.decode() for word in reply]
+            settings.update(zip(words[::2], words[1::2], strict=True))
+    return ({**info_fields(info)} if isinstance(info, bytes) else {}), settings
 
 
 def examine_server(info: Mapping[str, object], config: Mapping[str, object]) -> tuple[Finding, ...]:
