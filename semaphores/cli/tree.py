@@ -42,6 +42,7 @@ _NOUNS = {
     "init": ("init", "Make a new namespace, without the grace."),
     "doctor": ("doctor", "Find what is wrong in the namespace or endangers its server, and repair it."),
     "server": ("server", "Start, stop and look at the embedded server."),
+    "ui": ("ui", "Show it all as a live web page."),
     "demo": ("demo", "See it at work: index the standard library with several processes."),
 }
 
