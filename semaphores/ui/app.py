@@ -98,13 +98,15 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 _Handler = Callable[[Desk, Request], Awaitable[Response]]
 
 
-def query_of(request: Request, path: str | None = None) -> Query:
+def query_of(request: Request) -> Query:
     """Return what a request asks. Raises HTTPException for what cannot be read."""
     try:
         fields = parse(request.scope["query_string"].decode("latin-1"))
     except ValueError:
         raise HTTPException(400, "this address has too many fields") from None
-    return Query(request.url.path if path is None else path, fields)
+    path = request.scope["path"]
+    live = path.startswith("/live/")
+    return Query((path.removeprefix("/live") or "/") if live else path, fields, live)
 
 
 def _shown(desk: Desk, view: View) -> _Endpoint:
@@ -117,7 +119,7 @@ def _shown(desk: Desk, view: View) -> _Endpoint:
 
 def _streamed(desk: Desk, view: View) -> _Endpoint:
     async def endpoint(request: Request) -> Response:
-        query = query_of(request, request.url.path.removeprefix("/live") or "/")
+        query = query_of(request)
         return await stream(desk, view, query, request)
 
     return endpoint

@@ -39,6 +39,7 @@ class Query:
 
     path: str
     fields: Mapping[str, str]
+    live: bool = False  # it is asked again and again
 
     def text(self, name: str, default: str = "") -> str:
         """Return a field."""
@@ -70,6 +71,6 @@ class Query:
         return address(self.path, self.fields)
 
     @property
-    def live(self) -> str:
+    def news(self) -> str:
         """Where news of this view come from."""
         return address("/live" + self.path, self.fields)

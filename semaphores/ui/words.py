@@ -29,8 +29,9 @@ def finalize(value: object) -> object:
 
 
 def exact(value: str) -> Markup:
-    """Return text that a form sends back as it is: escaped, nothing spelt out."""
-    return escape(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    """Return text that a form sends back as it is: what does not print is written by its number."""
+    known = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return Markup("".join(escape(char) if char.isprintable() else f"&#{ord(char)};" for char in known))
 
 
 def age(span: float | None) -> str:

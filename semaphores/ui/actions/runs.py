@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from semaphores.errors import ConfigError, InvalidNumber, UsageError
+from semaphores.errors import InvalidNumber, UsageError
 from semaphores.runs import JobView, RunSpec
 from semaphores.runs.spec import HIGHEST, LOWEST
 from semaphores.ui.actions.done import Done
@@ -127,7 +127,8 @@ def _config(text: str) -> dict[str, object]:
         problems = [unreadable.problem]
     if problems:
         where = tree.line(problems[0].path) if problems[0].line is None else problems[0].line
-        raise ConfigError(problems[0].text, line=where, hint=problems[0].hint)
+        hint = f"; {problems[0].hint}" if problems[0].hint else ""
+        raise UsageError(f"Line {where or 1}: {problems[0].text}{hint}")
     if not isinstance(found, dict):
         raise UsageError("It must be a mapping, beginning with 'execution:'.")
     return found

@@ -29,7 +29,9 @@ def view(desk: Desk, query: Query) -> Shown:
     facts = {
         "namespace": namespace,
         "settings": settings,
-        "rules": [limit for limit in desk.watch.limits() if limit.is_rule or limit.limit == "runs"],
+        "rules": [
+            limit for limit in desk.watch.limits(at_once=not query.live) if limit.is_rule or limit.limit == "runs"
+        ],
         "audit": audit[:count],
         "more": len(audit) > count and count < MOST,
         "count": count,
