@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = single()
 
 EXTRA = ("starlette", "uvicorn", "jinja2")
-CLOSING = 2  # seconds for pages that are open when the server ends
 BACKLOG = 128
 
 
@@ -71,9 +70,8 @@ def _listen(host: str, port: int) -> socket.socket:
 def _serve(client: Client, settings: PageSettings, listener: socket.socket, *, open_: bool) -> None:
     from dataclasses import replace
 
-    import uvicorn
-
     from semaphores.ui import make_app
+    from semaphores.ui.serving import PageServer
 
     port = listener.getsockname()[1]
     page = make_app(client, replace(settings, port=port))
@@ -86,14 +84,4 @@ def _serve(client: Client, settings: PageSettings, listener: socket.socket, *, o
         import webbrowser
 
         webbrowser.open(address)
-    config = uvicorn.Config(
-        page,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=CLOSING,
-        lifespan="on",
-        ws="none",
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    PageServer(page).run(sockets=[listener])

@@ -32,7 +32,7 @@ from semaphores.ui.settings import PageSettings
 from semaphores.ui.views import concurrency, config, confirm, edit, jobs, limit, run, runs, submit, workers
 from semaphores.ui.views.trouble import problem, safely
 
-__all__ = ["MORE", "VIEWS", "make_app"]
+__all__ = ["MORE", "VIEWS", "WebPage", "make_app"]
 
 VIEWS: Mapping[str, View] = {
     "/": concurrency.view,
@@ -50,7 +50,7 @@ VIEWS: Mapping[str, View] = {
 MORE: list[Callable[[Desk], Sequence[BaseRoute]]] = []
 
 
-def make_app(client: Client, settings: PageSettings, more: Sequence[BaseRoute] = ()) -> Starlette:
+def make_app(client: Client, settings: PageSettings, more: Sequence[BaseRoute] = ()) -> WebPage:
     """Return the page of a client's namespace; `more` routes stand beside its own. Raises UsageError.
 
     It looks at the namespace from its lifespan's start to its end; the client stays its caller's.
@@ -60,7 +60,7 @@ def make_app(client: Client, settings: PageSettings, more: Sequence[BaseRoute] =
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        desk.watch.start()
+        await to_thread.run_sync(desk.watch.start)
         await to_thread.run_sync(warm)
         try:
             yield
@@ -79,10 +79,10 @@ def make_app(client: Client, settings: PageSettings, more: Sequence[BaseRoute] =
     ]
     for make in MORE:
         routes += make(desk)
-    return _Page(desk, routes=[*routes, *more], exception_handlers={HTTPException: _failed(desk)}, lifespan=lifespan)
+    return WebPage(desk, routes=[*routes, *more], exception_handlers={HTTPException: _failed(desk)}, lifespan=lifespan)
 
 
-class _Page(Starlette):
+class WebPage(Starlette):
     """The application with its guard around everything, its own failures included."""
 
     def __init__(self, desk: Desk, **options: Any) -> None:

@@ -28,6 +28,7 @@ class Desk:
         self.health = Health(client)
         self.logs = Logs(client)
         self.streams = 0  # pages that are open and listen
+        self.closing = False  # the server ends: streams do, too
         self._notes: OrderedDict[str, str] = OrderedDict()
         self._lock = Lock()
 

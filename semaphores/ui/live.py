@@ -42,7 +42,7 @@ async def _events(desk: Desk, view: View, query: Query, visitor: Pass) -> AsyncI
     desk.streams += 1
     try:
         sent, bare, at = "", "", 0.0
-        while True:
+        while not desk.closing:
             event, text = await to_thread.run_sync(_look, desk, view, query, visitor)
             now = time.monotonic()
             stripped = _AGE.sub("", text)

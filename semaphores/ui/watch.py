@@ -6,13 +6,14 @@ old: a thread looks as often as somebody watches, never more than a fifth of its
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
 from semaphores.client import Client
-from semaphores.errors import SemaphoresError
+from semaphores.errors import SemaphoresError, ServerError
 from semaphores.status import LimitStatus
 from semaphores.ui.history import History, Moment
 
@@ -48,7 +49,9 @@ class Watch:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Look once, so that no visitor waits for the first look, and begin to look again and again."""
+        with contextlib.suppress(ServerError):  # visitors are told
+            self._look(asked=time.monotonic())
         self._thread = Thread(target=self._keep_looking, name="semaphores-ui-watch", daemon=True)
         self._thread.start()
 

@@ -10,7 +10,7 @@ from semaphores import Client, connect
 from semaphores.ui import PageSettings
 from tests.servers import Server
 from tests.ui.scene import TTL, Scene
-from tests.ui.visitor import Visitor, visiting
+from tests.ui.visitor import Visitor, listening, visiting
 
 
 @pytest.fixture
@@ -45,4 +45,11 @@ def visitor(client: Client) -> Iterator[Visitor]:
 def reader(client: Client) -> Iterator[Visitor]:
     """A visitor of the page as it is started by default: read-only."""
     with visiting(client) as found:
+        yield found
+
+
+@pytest.fixture
+def listener(client: Client) -> Iterator[Visitor]:
+    """A visitor of the page on a real socket, who hears news."""
+    with listening(client) as found:
         yield found

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
 
-import uvicorn
-
 from semaphores import Client
 from semaphores.ui import PageSettings, make_app
+from semaphores.ui.serving import PageServer
 
 
 @contextmanager
@@ -20,12 +19,7 @@ def serve(client: Client, settings: PageSettings | None = None) -> Iterator[str]
     """Serve the page of a client while the block runs; gives its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        app = make_app(client, replace(settings or PageSettings(), port=port))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, log_level="error", server_header=False, timeout_graceful_shutdown=1, lifespan="on", ws="none"
-            )
-        )
+        server = PageServer(make_app(client, replace(settings or PageSettings(), port=port)))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

@@ -244,9 +244,13 @@ def test_every_answer_says_what_browsers_may_do_with_it(visitor: Visitor, scene:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
-        assert "server" not in answer.headers
     assert answers[0].headers["cache-control"] == "no-store"
     assert "immutable" in answers[-1].headers["cache-control"]
+
+
+def test_the_server_does_not_say_what_it_is(listener: Visitor, scene: Scene) -> None:
+    for path in ("/", "/healthy", "/no-such-page"):
+        assert "server" not in listener.http.get(path).headers
 
 
 def test_its_cookie_is_kept_from_scripts_and_other_sites(client: Client) -> None:

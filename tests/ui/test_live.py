@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 
 from semaphores import Client
 from tests.ui.scene import Scene
-from tests.ui.visitor import Visitor, plain
+from tests.ui.visitor import Visitor, events, plain
 
 
-def events(visitor: Visitor, path: str) -> Iterator[tuple[str, str]]:
-    """The events of a stream, as they come."""
-    with visitor.http.stream("GET", path, timeout=20) as stream:
-        assert stream.status_code == 200
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        event = ""
-        for line in stream.iter_lines():
-            if line.startswith("event: "):
-                event = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                yield event, json.loads(line.removeprefix("data: "))
-
-
-def test_a_change_is_sent_within_a_second(reader: Visitor, scene: Scene, client: Client) -> None:
-    stream = events(reader, "/live/")
+def test_a_change_is_sent_within_a_second(listener: Visitor, scene: Scene, client: Client) -> None:
+    stream = events(listener, "/live/")
     assert "only-now" not in next(stream)[1]
     for count, limit in enumerate(("pool:only-now", "pool:then-this")):
         client.limits.set(limit, 5 + count)
@@ -37,7 +22,7 @@ def test_a_change_is_sent_within_a_second(reader: Visitor, scene: Scene, client:
     stream.close()
 
 
-def test_each_view_has_its_news(reader: Visitor, scene: Scene, client: Client) -> None:
+def test_each_view_has_its_news(listener: Visitor, scene: Scene, client: Client) -> None:
     for path, word in (
         ("/live/limit?name=pool:database", "host:1:alice"),
         ("/live/runs?show=queue", "cccccccccccccccc"),
@@ -46,7 +31,7 @@ def test_each_view_has_its_news(reader: Visitor, scene: Scene, client: Client) -
         ("/live/config", "granularity"),
         ("/live/jobs", "The job etl."),
     ):
-        stream = events(reader, path)
+        stream = events(listener, path)
         event, html = next(stream)
         assert event == "page"
         assert word in plain(html)
@@ -54,9 +39,9 @@ def test_each_view_has_its_news(reader: Visitor, scene: Scene, client: Client) -
         stream.close()
 
 
-def test_nothing_is_sent_while_nothing_changes(reader: Visitor, empty: Scene, client: Client) -> None:
+def test_nothing_is_sent_while_nothing_changes(listener: Visitor, empty: Scene, client: Client) -> None:
     client.limits.set("pool:still", 1)
-    stream = events(reader, "/live/?q=still")
+    stream = events(listener, "/live/?q=still")
     next(stream)
     begun = time.monotonic()
     client.limits.set("pool:still", 2)  # ends the wait
@@ -69,12 +54,12 @@ def test_nothing_is_sent_while_nothing_changes(reader: Visitor, empty: Scene, cl
     stream.close()
 
 
-def test_what_is_gone_is_said(reader: Visitor, scene: Scene) -> None:
-    assert next(events(reader, "/live/run?id=nobody"))[0] == "gone"
+def test_what_is_gone_is_said(listener: Visitor, scene: Scene) -> None:
+    assert next(events(listener, "/live/run?id=nobody"))[0] == "gone"
 
 
-def test_a_log_is_read_on_from_where_it_was(reader: Visitor, scene: Scene) -> None:
-    stream = events(reader, "/live/run?id=0a0a0a0a0a0a0a0a")
+def test_a_log_is_read_on_from_where_it_was(listener: Visitor, scene: Scene) -> None:
+    stream = events(listener, "/live/run?id=0a0a0a0a0a0a0a0a")
     next(stream)
     scene.report("0a0a0a0a0a0a0a0a", "load", "OUT", "a new line")
     while "a new line" not in next(stream)[1]:

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
+from typing import Any
 
 import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from semaphores import Client
-from semaphores.ui import PageSettings
+from semaphores.ui import PageSettings, make_app
 from tests.ui.site import serve
 
+ADDRESS = "http://127.0.0.1:8737"
 HTML = {"accept": "text/html"}
+
+
+@dataclass
+class Waiting:
+    """An asynchronous client, for those who wait."""
+
+    portal: BlockingPortal
+    http: httpx.AsyncClient
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return self.http.cookies
+
+    def request(self, method: str, url: str, **more: Any) -> httpx.Response:
+        return self.portal.call(partial(self.http.request, method, url, **more))
+
+    def get(self, url: str, **more: Any) -> httpx.Response:
+        return self.request("GET", url, **more)
+
+    def post(self, url: str, **more: Any) -> httpx.Response:
+        return self.request("POST", url, **more)
 
 
 @dataclass
 class Visitor:
     """Someone who looks at the page."""
 
-    http: httpx.Client
+    http: httpx.Client | Waiting
     address: str  # http://127.0.0.1:PORT
 
     @property
@@ -61,9 +88,36 @@ class Visitor:
         return answer
 
 
+def events(visitor: Visitor, path: str, most: float = 15.0) -> Iterator[tuple[str, str]]:
+    """The events of a stream, as they come, for `most` seconds."""
+    deadline = time.monotonic() + most
+    assert isinstance(visitor.http, httpx.Client), "what streams needs a socket"
+    with visitor.http.stream("GET", path, timeout=20) as stream:
+        assert stream.status_code == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        event = ""
+        for line in stream.iter_lines():
+            assert time.monotonic() < deadline, f"not within {most} s"
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield event, json.loads(line.removeprefix("data: "))
+
+
 @contextmanager
 def visiting(client: Client, settings: PageSettings | None = None) -> Iterator[Visitor]:
-    """Open the page of a client for a visitor."""
+    """Open the page of a client for a visitor, in this process: the real application without a socket."""
+    page = make_app(client, settings or PageSettings())
+    transport = httpx.ASGITransport(page, raise_app_exceptions=False)
+    with start_blocking_portal() as portal:
+        with portal.wrap_async_context_manager(page.router.lifespan_context(page)):
+            with portal.wrap_async_context_manager(httpx.AsyncClient(transport=transport, base_url=ADDRESS)) as http:
+                yield Visitor(Waiting(portal, http), ADDRESS)
+
+
+@contextmanager
+def listening(client: Client, settings: PageSettings | None = None) -> Iterator[Visitor]:
+    """Open the page of a client on a real socket: what streams needs one."""
     with serve(client, settings) as address, httpx.Client(base_url=address, trust_env=False, timeout=30) as http:
         yield Visitor(http, address)
 
