@@ -23,6 +23,7 @@ from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.runs.why import RunWhy, why
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
+from semaphores.scripts.compose import library
 from semaphores.session.process import user
 from semaphores.status import (
     AuditEntry,
@@ -204,7 +205,9 @@ class Client:
 
     def examine(self) -> tuple[doctor.Finding, ...]:
         """Return everything that does not agree in this namespace, and what endangers its server."""
-        return (*doctor.examine_server(*doctor.ask_server(self.connections.plain)), *self._ask(doctor.examine()))
+        told = doctor.ask_server(self.connections.plain)
+        left = doctor.examine_libraries(told.libraries, library().name)
+        return (*doctor.examine_server(told.info, told.settings), *left, *self._ask(doctor.examine()))
 
     def repair(self, findings: Sequence[doctor.Finding]) -> doctor.Mended:
         """Make slots, leases, sessions, groups and places agree again. No living lease is ever freed."""

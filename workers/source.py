@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -44,7 +46,15 @@ def source_of(name: str) -> Source:
 
 
 def import_file(file: Path, name: str) -> ModuleType:
-    """Import a file under a name; its folder is searched for what it imports, as when Python runs it."""
+    """Import a file, once, under a name or a similar one; its folder is searched for what it imports, as when Python
+    runs it."""
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known
+    if known is not None:  # another module has that name already
+        name = f"{name}_{sha256(str(file).encode()).hexdigest()[:8]}"
+        if name in sys.modules:
+            return sys.modules[name]
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -72,5 +82,12 @@ def import_name(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise  # something that the module itself imports
-        hint = "; to name a file, write its path with .py" if Path(name + ".py").exists() else ""
+        near = get_close_matches(error.name, _modules_here(Path(*error.name.split(".")[:-1])), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise NotFoundInModule(f"there is no module {error.name!r} in {here} or where Python looks{hint}") from None
+
+
+def _modules_here(folder: Path) -> list[str]:
+    """Return the dotted names of modules and packages in a folder below the one that we are in."""
+    found = [each for each in folder.iterdir() if each.suffix == ".py" or each.is_dir()] if folder.is_dir() else []
+    return [".".join(each.with_suffix("").parts) for each in found]

@@ -12,7 +12,7 @@ from semaphores.cli.words import shown, shown_slots
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, RequestView, SessionView
 from semaphores.wording import seconds
 
-__all__ = ["COLUMNS", "Column", "age", "bar", "capacity_text"]
+__all__ = ["COLUMNS", "Column", "age", "bar", "capacity_text", "moment_text"]
 
 BAR = 10  # characters
 
@@ -64,7 +64,8 @@ def _source(limit: LimitStatus) -> str:
     return "default" if limit.default else limit.origin or ""
 
 
-def _time(moment: datetime | None) -> str:
+def moment_text(moment: datetime | None) -> str:
+    """Return a time in the zone of whoever reads it; empty when unknown."""
     return "" if moment is None else moment.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
@@ -112,10 +113,10 @@ COLUMNS: Mapping[type, Sequence[Column]] = {
         Column(
             "LAST BEAT", lambda session: f"{age(session.heartbeat_age)} ago" if session.alive else "none", right=True
         ),
-        Column("STARTED", lambda session: _time(session.started)),
+        Column("STARTED", lambda session: moment_text(session.started)),
     ),
     AuditEntry: (
-        Column("AT", lambda entry: _time(entry.at)),
+        Column("AT", lambda entry: moment_text(entry.at)),
         Column("WHAT", lambda entry: entry.what),
         Column("BEFORE", lambda entry: entry.before or "-"),
         Column("AFTER", lambda entry: entry.after or "-"),

@@ -1,29 +1,49 @@
-"""Server: which settings of a server endanger what it keeps for us. Pure: how to ask it is given."""
+"""Server: which settings of a server endanger what it keeps for us, and what of ours is left over there.
+
+Pure: how to ask it is given; its libraries are told as names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from semaphores.doctor.finding import Finding, Severity
-from semaphores.errors import ServerUnsuitable
+from semaphores.errors import ServerError, ServerUnsuitable
 from semaphores.scripts.probe import check_version, info_fields
 
-__all__ = ["ask_server", "examine_server"]
+__all__ = ["ServerTold", "ask_server", "examine_libraries", "examine_server"]
 
 _Add: TypeAlias = Callable[[Severity, str, str], None]
 
 
-def ask_server(plain: Callable[..., object]) -> tuple[dict[str, object], dict[str, object]]:
-    """Return INFO, and the settings that matter to us; `plain` runs a plain command of the server."""
-    info = plain("INFO")
+@dataclass(frozen=True, slots=True)
+class ServerTold:
+    """What a server says of itself."""
+
+    info: Mapping[str, object]
+    settings: Mapping[str, object]  # those that matter to us
+    libraries: Sequence[str]  # of all versions of ours; none where the user may not list them
+
+
+def ask_server(plain: Callable[..., object]) -> ServerTold:
+    """Ask a server about itself; `plain` runs a plain command."""
+    info, libraries = plain("INFO"), None
     settings: dict[str, object] = {}
     for pattern in ("maxmemory*", "append*", "save", "min-*-to-write", "min-*-max-lag"):
         reply = plain("CONFIG", "GET", pattern)
         if isinstance(reply, list):
             words = [word.decode() for word in reply]
             settings.update(zip(words[::2], words[1::2], strict=True))
-    return ({**info_fields(info)} if isinstance(info, bytes) else {}), settings
+    with suppress(ServerError):
+        libraries = plain("FUNCTION", "LIST", "LIBRARYNAME", "semaphores_*")
+    return ServerTold(
+        {**info_fields(info)} if isinstance(info, bytes) else {},
+        settings,
+        [str(words[1], "utf-8") for words in libraries] if isinstance(libraries, list) else [],
+    )
 
 
 def examine_server(info: Mapping[str, object], config: Mapping[str, object]) -> tuple[Finding, ...]:
@@ -42,6 +62,15 @@ def examine_server(info: Mapping[str, object], config: Mapping[str, object]) -> 
     _replication(info, config, add)
     _connections(config, add)
     return tuple(found)
+
+
+def examine_libraries(names: Sequence[str], own: str) -> tuple[Finding, ...]:
+    """Return a note where other versions left their function libraries; those may be in use."""
+    others = sorted(set(names) - {own})
+    if not others:
+        return ()
+    detail = f"are there of other versions; once nobody uses one: FUNCTION DELETE {' | '.join(others)}"
+    return (Finding("note", "server", "libraries", detail, repair=False),)
 
 
 def _memory(info: Mapping[str, object], config: Mapping[str, object], add: _Add) -> None:

@@ -72,7 +72,7 @@ def test_status_tells_every_limit_and_the_namespace(cli: CommandLine, client: Cl
     assert re.search(r"pool:database +2/4 .* hand +one writer", text), text
     assert re.search(r"pool:\* +2 each", text), text
     assert namespace in text
-    assert keys(found) == {"name", "namespace", "limits"}
+    assert keys(found) == {"name", "namespace", "limits", "runs"}
     assert isinstance(found, dict)
     assert keys(found["namespace"]) == NAMESPACE_FIELDS
     assert (found["namespace"]["ttl"], found["namespace"]["grace"]) == (5.0, None)
