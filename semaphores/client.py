@@ -25,16 +25,8 @@ from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
 from semaphores.scripts.compose import library
 from semaphores.session.process import user
-from semaphores.status import (
-    AuditEntry,
-    HoldersPage,
-    LeaseView,
-    LimitStatus,
-    NamespaceView,
-    RequestView,
-    SessionView,
-    WaitersView,
-)
+from semaphores.status import AuditEntry, LeaseView, LimitStatus, NamespaceView, RequestView, SessionView
+from semaphores.status.places import HoldersPage, WaitersView
 from semaphores.why import Why
 
 __all__ = ["AsyncClient", "AsyncLimits", "Client", "Limits", "connect"]
