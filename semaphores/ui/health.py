@@ -14,6 +14,7 @@ from semaphores.errors import SemaphoresError
 __all__ = ["Examined", "Health"]
 
 FRESH = 60.0  # seconds that a result is shown before the next examination
+SHARE = 20.0  # times as long as an examination took is none made
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Health:
     def latest(self) -> tuple[Examined | None, bool]:
         """Return the last examination, and whether a new one is on its way."""
         with self._lock:
-            old = self._last is None or time.monotonic() - self._made > FRESH
+            old = self._last is None or time.monotonic() - self._made > max(FRESH, SHARE * self._last.took)
             if old and not self._running:
                 self._running = True
                 Thread(target=self._examine, name="semaphores-ui-doctor", daemon=True).start()
