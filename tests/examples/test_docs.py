@@ -4,8 +4,8 @@
     text       behind it: what it printed
     bash       lines that call our command run; others (pip, make, git) are for the reader's machine
     console    `$ command` and what it printed; one that ends with `&` runs on beside the page: it is at work when it
-               printed its first line, or, where the page shows none, when one more waits in line; `kill %2` ends the
-               second of them, and waits for that. What only reads is asked again until it prints what the page says:
+               printed its first line, or, where the page shows none, when one more waits in line; `kill %2` (or `kill -9
+               %2`) ends the second of them, and waits for that. What only reads is asked again until it prints what the page says:
                a reader looks when it is so
     yaml       is a configuration that loads, or a run config (`execution:`), or a Compose file (`services:`), or what
                Kubernetes is given (`kind:`); one that begins with `# name.yaml` is saved too
@@ -52,7 +52,7 @@ CHANGING = [  # in this order
     (r"(?<![.])\b[0-9a-f]{16,64}\b", "HEX"),
     (r"[\w.-]+:\d+:[\w.-]+", "HOLDER"),
     (r"[\w.-]+@[\w.-]+", "WHO"),
-    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
+    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?([.,]\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
     (r"\b\d\d:\d\d:\d\d\b", "CLOCK"),
     (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "SPAN"),
     (r"\b\d+ %", "SHARE"),
@@ -113,10 +113,10 @@ class Desk:
                 time.sleep(0.02)  # nobody is told that another process waits
             return ""
 
-    def end(self, number: int) -> str:
-        """End a command that runs beside as `kill` does, and return what it had printed since its first line."""
+    def end(self, number: int, how: signal.Signals) -> str:
+        """End a command that runs beside, and return what it printed since its first line."""
         process = self.started[number - 1]
-        process.terminate()
+        process.send_signal(how)
         return process.communicate(timeout=PATIENCE)[0]
 
 
@@ -239,8 +239,8 @@ def converse(block: Block, desk: Desk) -> None:
             continue
         if command.endswith("&"):
             printed = desk.start(command.removesuffix("&"), waits=not said.strip())
-        elif job := re.fullmatch(r"kill %(\d)", command):
-            printed = desk.end(int(job[1]))
+        elif job := re.fullmatch(r"kill (-9 )?%(\d+)", command):
+            printed = desk.end(int(job[2]), signal.SIGKILL if job[1] else signal.SIGTERM)
         else:
             printed = answered(command, said, desk)
         compare(printed, said)
