@@ -20,7 +20,7 @@ end
 local function meta_read()
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
-  meta_known = meta_load(1, #FIELDS)
+  meta_known = meta_load()
 end
 
 -- Seconds since anyone called: the lease clock stands still meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -82,6 +83,15 @@ def _die(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def _chatter(folder: Path) -> None:
+    _note(folder, "pids", str(os.getpid()))
+    try:
+        while True:
+            context().log("x" * 50_000)
+    finally:
+        context().log("cleaned up")
+
+
 def _exit(folder: Path) -> None:
     os._exit(3)
 
@@ -104,6 +114,11 @@ def _big(folder: Path) -> str:
 
 def _orphan(folder: Path) -> int:
     return subprocess.Popen(["sleep", "60"]).pid  # noqa: S607
+
+
+def _detach(folder: Path) -> int:
+    command = ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"]
+    return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def _thread(folder: Path) -> int:
@@ -132,10 +147,8 @@ def _deaf(folder: Path) -> None:
 
 def _grip(folder: Path) -> None:
     """Never let go of the interpreter's lock."""
-    import re
-
     _note(folder, "pids", str(os.getpid()))
-    re.match("(a+)+$", "a" * 60 + "b")
+    max(itertools.repeat(0))
 
 
 def _note(folder: Path, name: str, text: str) -> None:
@@ -157,3 +170,17 @@ async def sleeper(folder: str) -> None:
 
 @job(ops=[sleeper], executor=multiprocess())
 def sleeping() -> None: ...
+
+
+@op(pool="database")
+def pooled_op(folder: str) -> None:
+    _note(Path(folder), "pids", str(os.getpid()))
+    time.sleep(60)
+
+
+@op
+def beside() -> None: ...
+
+
+@job(ops=[pooled_op, beside], executor=multiprocess())
+def pooled() -> None: ...

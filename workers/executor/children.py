@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 
 import anyio
 
@@ -10,21 +10,26 @@ from workers.executor.process import Child
 
 __all__ = ["Children"]
 
+IDLE_FOR = 60.0  # seconds that a child waits for its next op; to start one takes 0.1 s, to keep one 30 MB
+MOST_IDLE = 32  # of one worker
+
 
 class Children:
     """The children of one worker. Use it in one event loop, and close it."""
 
-    def __init__(self, most_idle: int | None = None) -> None:
-        self._most_idle = most_idle or os.cpu_count() or 1  # kept warm: more cannot be busy to any good
-        self._idle: list[Child] = []
+    def __init__(self, idle_for: float = IDLE_FOR, most_idle: int = MOST_IDLE) -> None:
+        self._idle_for, self._most_idle = idle_for, most_idle
+        self._idle: dict[Child, asyncio.TimerHandle] = {}  # the one that was busy last is the last
+        self._ending = set[asyncio.Task[None]]()
 
     def __repr__(self) -> str:
         return f"<Children, {len(self._idle)} idle>"
 
     async def take(self) -> Child:
-        """Return a child that is free: a warm one, or a new one."""
+        """Return a child that is free: a warm one, or a new one. Raises OpFailed when none can be started."""
         while self._idle:
-            child = self._idle.pop()
+            child, timer = self._idle.popitem()
+            timer.cancel()
             if child.alive:
                 return child
         return await Child.start()
@@ -32,15 +37,25 @@ class Children:
     def give_back(self, child: Child) -> None:
         """Keep a child for the next op, if it is any good for one."""
         if child.alive and len(self._idle) < self._most_idle:
-            self._idle.append(child)
+            self._idle[child] = asyncio.get_running_loop().call_later(self._idle_for, self._expire, child)
         else:
-            child.dismiss()
+            self._end(child)
 
     async def close(self) -> None:
         """End the idle ones; the busy ones belong to runs, which end them."""
         with anyio.CancelScope(shield=True):
-            idle, self._idle = self._idle, []
-            for child in idle:
-                child.dismiss()
-            for child in idle:
-                await child.gone()
+            for child, timer in list(self._idle.items()):
+                timer.cancel()
+                self._expire(child)
+            if self._ending:
+                await asyncio.wait(self._ending)
+
+    def _expire(self, child: Child) -> None:
+        del self._idle[child]
+        self._end(child)
+
+    def _end(self, child: Child) -> None:
+        child.dismiss()
+        task = asyncio.get_running_loop().create_task(child.gone())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
