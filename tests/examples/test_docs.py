@@ -4,9 +4,9 @@
     text       behind it: what it printed
     bash       lines that call our command run; others (pip, make, git) are for the reader's machine
     console    `$ command` and what it printed; one that ends with `&` runs on beside the page: it is at work when it
-               printed its first line, or, where the page shows none, when one more waits in line; `kill %2` (or `kill -9
-               %2`) ends the second of them, and waits for that. What only reads is asked again until it prints what the page says:
-               a reader looks when it is so
+               printed its first line, or, where the page shows none, when one more waits in line; `kill %2` (or
+               `kill -9 %2`) ends the second of them, and waits for that. What only reads is asked again until it prints
+               what the page says: a reader looks when it is so
     yaml       is a configuration that loads, or a run config (`execution:`), or a Compose file (`services:`), or what
                Kubernetes is given (`kind:`); one that begins with `# name.yaml` is saved too
 
@@ -256,6 +256,7 @@ def answered(command: str, said: str, desk: Desk) -> str:
         time.sleep(0.1)  # the next look of somebody who waits for it
 
 
+@pytest.mark.timeout(600)  # some pages have a hundred commands, each a process
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_TESTS])
 def test_the_blocks_of_a_page_run_and_print_what_it_says(page: str, desk: Desk) -> None:
     wrong = []
