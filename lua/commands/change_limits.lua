@@ -111,7 +111,8 @@ local function set(name, value, command)
     call('HSET', key('settings'), name, value)
   end
   settings_read[name] = value ~= '' and value
-  if name == 'granularity' then
+  if name == 'granularity' and waiting then
+    undrained_add('regroup waiters:pool: waiters:pool:')
     places_mark_all('')
   end
   call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'set ' .. name, 'before', before or 'none',

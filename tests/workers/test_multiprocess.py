@@ -129,6 +129,9 @@ async def test_what_an_op_leaves_running_ends_with_it() -> None:
             assert not alive(left), what
         with_thread = (await run(jobs.acting, args={"what": "thread"}, executors=executors))["act"]
         assert not alive(with_thread)
+        if hasattr(os, "waitid"):
+            forgot = (await run(jobs.acting, args={"what": "forget"}, executors=executors))["act"]
+            assert alive(forgot), "what is dead already was not left running"
 
 
 @in_loop

@@ -139,7 +139,8 @@ def _find(request: Request) -> Op:
 
 def _has_children() -> bool:
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass  # a dead one that the op did not wait for
     except ChildProcessError:
         return False
     return True
