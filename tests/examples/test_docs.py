@@ -50,10 +50,10 @@ READS = re.compile(r"semaphores (status|why|workers|(run|job|pool|limit|lease|se
 CHANGING = [  # in this order
     (r"[0-9a-f]{24}/(\d+)", r"SESSION/\1"),
     (r"(?<![.])\b[0-9a-f]{16,64}\b", "HEX"),
-    (r"[\w.-]+:\d+:[\w.-]+", "HOLDER"),
-    (r"[\w.-]+@[\w.-]+", "WHO"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?([.,]\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
     (r"\b\d\d:\d\d:\d\d\b", "CLOCK"),
+    (r"[\w.-]+:\d+:[\w.-]+", "HOLDER"),
+    (r"[\w.-]+@[\w.-]+", "WHO"),
     (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "SPAN"),
     (r"\b\d+ %", "SHARE"),
     (r"\b\d+\.\d+\b", "NUMBER"),
