@@ -38,7 +38,7 @@ if __name__ == "__main__":
     with worker:
         assert worker.stdout is not None
         print(worker.stdout.readline().strip())
-        first = cron("--id", "at-ten", "--args", '{"seconds": 60}')
+        first = cron("--id", "at-ten", "--args", '{"seconds": 600}')
         second = cron("--id", "at-five-past", "--on-conflict", "skip")
         print(f"the second submit found {second}, and queued nothing")
         third = cron("--id", "by-hand", "--on-conflict", "replace", "--wait")

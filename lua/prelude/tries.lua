@@ -67,14 +67,6 @@ local function place_try(place)
     end
     return
   end
-  if string.sub(place, 1, 7) == 'regroup' then
-    undrained_drop_first()
-    local rest = regroup(place)
-    if rest then
-      undrained_add(rest)
-    end
-    return
-  end
   local queue = string.match(place, '^queue (.*)$')
   if queue then
     return queue_try(queue)
