@@ -84,7 +84,7 @@ def page(browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    tab.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    tab.on("dialog", lambda dialog: complaints.append(dialog.message))
     yield tab
     context.close()
     assert complaints == []

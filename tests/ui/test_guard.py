@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from semaphores import Client
 from semaphores.errors import UsageError
@@ -248,6 +251,19 @@ def test_every_answer_says_what_browsers_may_do_with_it(visitor: Visitor, scene:
     assert "immutable" in answers[-1].headers["cache-control"]
 
 
+def test_routes_that_others_add_are_behind_the_same_guard(client: Client) -> None:
+    def broken(request: Request) -> Response:
+        raise RuntimeError("a secret")
+
+    more = [Route("/version", lambda request: PlainTextResponse("1")), Route("/broken", broken)]
+    with visiting(client, PageSettings(token=TOKEN), more) as visitor:
+        visitor.get("/version", status=303)
+        assert visitor.get("/version", authorization=f"Bearer {TOKEN}").text == "1"
+        answer = visitor.get("/broken", status=500, authorization=f"Bearer {TOKEN}")
+        assert "secret" not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 def test_the_server_does_not_say_what_it_is(listener: Visitor, scene: Scene) -> None:
     for path in ("/", "/healthy", "/no-such-page"):
         assert "server" not in listener.http.get(path).headers
@@ -260,7 +276,8 @@ def test_its_cookie_is_kept_from_scripts_and_other_sites(client: Client) -> None
         assert "Secure" not in cookie
         assert "set-cookie" not in visitor.get("/login").headers, "once is enough"
         visitor.http.cookies.clear()
-        assert "; Secure" in visitor.get("/login", **{"x-forwarded-proto": "https"}).headers["set-cookie"]
+        answer = visitor.http.get("/login", headers={"x-forwarded-proto": "https"})
+        assert "; Secure" in answer.headers["set-cookie"]
 
 
 def test_no_template_has_script_or_style_in_its_text() -> None:
