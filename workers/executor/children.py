@@ -7,14 +7,16 @@ import os
 import anyio
 
 from workers.executor.process import Child
+from workers.executor.protocol import Company
 
 __all__ = ["Children"]
 
 
 class Children:
-    """The children of one worker. Use it in one event loop, and close it."""
+    """The children of one worker. Use it in one event loop, and close it. `company`: who is to know of them."""
 
-    def __init__(self, most_idle: int | None = None) -> None:
+    def __init__(self, company: Company | None = None, most_idle: int | None = None) -> None:
+        self._company = company
         self._most_idle = most_idle or os.cpu_count() or 1  # kept warm: more cannot be busy to any good
         self._idle: list[Child] = []
 
@@ -27,7 +29,18 @@ class Children:
             child = self._idle.pop()
             if child.alive:
                 return child
-        return await Child.start()
+        child = await Child.start()
+        if self._company is not None:
+            await self._introduce(child, self._company)
+        return child
+
+    async def _introduce(self, child: Child, company: Company) -> None:
+        child.when_over(lambda: company.leave(child.guard))
+        try:
+            await company.join(child.guard)
+        except BaseException:
+            child.dismiss()
+            raise
 
     def give_back(self, child: Child) -> None:
         """Keep a child for the next op, if it is any good for one."""
