@@ -146,6 +146,7 @@ class _Execution:
             self._scope.cancel()
         try:
             with self._scope:
+                await asyncio.sleep(0)  # its start is sent before its first line runs: one that kills us is counted
                 status, reason, results = await self._execute()
             if self._scope.cancelled_caught:
                 status, reason, results = "CANCELED", holding.canceling or "", None
