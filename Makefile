@@ -10,8 +10,9 @@ ARGS ?=
 help: ## print every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## index the standard library with several processes, one of which is killed
+demo: $(READY) ## index the standard library with several processes, then as runs with workers; one of each is killed
 	$(BIN)/semaphores demo $(ARGS)
+	$(BIN)/semaphores fleet-demo
 
 test: lint ## lint, then every test but the long ones (ARGS='-k name' to choose)
 	$(BIN)/python -m pytest $(ARGS)

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import crash, handoff, idle, importing, pair, tasks, threads
+from benchmarks import crash, handoff, idle, importing, pair, queue_depth, runs, tasks, threads
 from benchmarks.measure import TINY, Group, Site, Size
 from benchmarks.places import Place, places
 from benchmarks.report import Results, conditions, table
 from benchmarks.server import binaries, run_server
 
-PINNED: dict[str, Group] = {"pair": pair, "tasks": tasks, "handoff": handoff, "threads": threads}
-ANYWHERE: dict[str, Group] = {"crash": crash, "idle": idle, "importing": importing}
+PINNED: dict[str, Group] = {"pair": pair, "tasks": tasks, "handoff": handoff, "threads": threads, "runs": runs}
+ANYWHERE: dict[str, Group] = {"crash": crash, "idle": idle, "importing": importing, "queue_depth": queue_depth}
 GROUPS = {**PINNED, **ANYWHERE}
 NOWHERE = Place("anywhere")  # figures that no core decides
 

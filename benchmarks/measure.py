@@ -58,10 +58,11 @@ class Size:
     many: int = 1000  # leases, or waiters, of an idle process
     window: float = 8.0
     kills: int = 5
+    queued: int = 1_000_000  # runs
 
 
 TINY = Size(
-    pairs=20, tasks=4, pairs_of_tasks=5, drains=1, deep=80, hand_offs=10, many=20, window=0.3, kills=1
+    pairs=20, tasks=4, pairs_of_tasks=5, drains=1, deep=80, hand_offs=10, many=20, window=0.3, kills=1, queued=200
 )  # to see that figures come out
 
 

@@ -13,15 +13,16 @@ local acquired = {} -- answers by N in this call: two copies of one command in i
 
 local function prefetched(commands)
   local numbers, lines = {}, {}
-  for _, command in ipairs(commands) do
+  for i = 1, #commands do
+    local command = commands[i]
     local n = (command.op == 'release' and command.lease) or (command.op == 'cancel' and command.request)
     if type(n) == 'number' and n >= 1 and n <= LARGEST and n % 1 == 0 then
-      numbers[#numbers + 1] = digits(n)
+      numbers[#numbers + 1] = n
     end
   end
   if #numbers > 0 then
     for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
-      lines[tonumber(numbers[i])] = line
+      lines[numbers[i]] = line
     end
     leases_proven[me.id] = true
   end
@@ -86,9 +87,9 @@ local function header_read()
 end
 
 local function run_commands(header, commands, answers)
-  for i, command in ipairs(commands) do
-    if command.op == 'begin' then
-      answers[i] = answer_of(begin, header.session, command)
+  for i = 1, #commands do
+    if commands[i].op == 'begin' then
+      answers[i] = answer_of(begin, header.session, commands[i])
     end
   end
   if not me then
@@ -100,17 +101,17 @@ local function run_commands(header, commands, answers)
   end
   local fine, lines = pcall(prefetched, commands)
   lines = fine and lines or {}
-  for i, command in ipairs(commands) do
-    if not ADMITTING[command.op] and command.op ~= 'begin' then
-      answers[i] = answer_of(carried_out, command, header, lines)
+  for i = 1, #commands do
+    local op = commands[i].op
+    if not ADMITTING[op] and op ~= 'begin' then
+      answers[i] = answer_of(carried_out, commands[i], header, lines)
     end
   end
   local more = meta.next <= meta.clock and reap_guarded()
-  for i, command in ipairs(commands) do
-    if ADMITTING[command.op] and me.ended then
-      answers[i] = { answer = 'refused', reason = 'this session is over' }
-    elseif ADMITTING[command.op] then
-      answers[i] = answer_of(carried_out, command, header, lines)
+  for i = 1, #commands do
+    if ADMITTING[commands[i].op] then
+      answers[i] = me.ended and { answer = 'refused', reason = 'this session is over' }
+        or answer_of(carried_out, commands[i], header, lines)
     end
   end
   return more

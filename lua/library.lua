@@ -9,7 +9,7 @@ local function begin_call(keys, arguments)
   end
 end
 
-local function entry(run)
+local function called(run)
   return function(keys, arguments)
     begin_call(keys, arguments)
     local fine, reply = pcall(run)
@@ -22,7 +22,7 @@ end
 
 local function offer(name, run, flag)
   redis.register_function({
-    function_name = LIBRARY .. '_' .. name, callback = entry(run), flags = flag and { flag } or nil,
+    function_name = LIBRARY .. '_' .. name, callback = called(run), flags = flag and { flag } or nil,
   })
 end
 

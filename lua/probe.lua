@@ -1,16 +1,16 @@
 -- The function that proves, at connecting, what everything else relies on. Uses nothing that it does not prove.
 -- KEYS: meta, never. Reply: a list of lines `name=value`; `missing=WHAT: REASON` for what the server lacks.
 
-local lines = {}
+local probed = {}
 local about = '' -- what INFO says of the server
 
 local function show(what, check)
   local fine, value = pcall(check)
   if fine and value then
-    lines[#lines + 1] = what .. '=' .. tostring(value)
+    probed[#probed + 1] = what .. '=' .. tostring(value)
   else
     local reason = type(value) == 'table' and value.err or value
-    lines[#lines + 1] = 'missing=' .. what .. ': ' .. tostring(reason or 'no answer')
+    probed[#probed + 1] = 'missing=' .. what .. ': ' .. tostring(reason or 'no answer')
   end
 end
 
@@ -25,7 +25,7 @@ local function run_probe()
   show('redis_version', function()
     return string.match(about, 'redis_version:([%d.]+)')
   end)
-  lines[#lines + 1] = 'valkey_version=' .. (string.match(about, 'valkey_version:([%d.]+)') or '')
+  probed[#probed + 1] = 'valkey_version=' .. (string.match(about, 'valkey_version:([%d.]+)') or '')
   show('time', function()
     local time = call('TIME')
     return tonumber(time[1]) > 0 and #time == 2 and time[1]
@@ -41,5 +41,5 @@ local function run_probe()
   show('undeclared', function()
     return call('EXISTS', key('limits')) and 'yes'
   end)
-  return lines
+  return probed
 end

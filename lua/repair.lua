@@ -5,7 +5,11 @@
 local REPAIRS = {
   meta = repair_meta, type = repair_type, limit = repair_limit, audit = repair_audit, session = repair_session,
   lease = repair_lease, orphan = repair_orphan, request = repair_request, member = repair_member,
-  group = repair_group, place = repair_place, drain = repair_drain, broken = repair_broken,
+  group = repair_group, place = repair_place, drain = repair_drain, broken = repair_broken, run = repair_run,
+  run_index = repair_run_index, run_queued = repair_run_queued, run_waiting = repair_run_waiting,
+  run_lease = repair_run_lease, lease_run = repair_lease_run, worker = repair_worker, code = repair_code,
+  worker_index = repair_worker_index, jobs_of = repair_jobs_of, take = repair_take, take_index = repair_take_index,
+  job = repair_job, line = repair_line,
 }
 local MOST_ITEMS = 200
 
@@ -19,6 +23,7 @@ local function run_repair()
   if not meta_known and question.repair ~= 'meta' and question.repair ~= 'type' then
     refuse('meta is missing: repair it first')
   end
+  now_ms = digits(math.floor(now / 1000))
   pcall(places_start)
   waiting = true -- the index that says so may be what is missing
   local done, failed = 0, {}
@@ -30,6 +35,8 @@ local function run_repair()
       failed[#failed + 1] = { item = i, reason = describe(problem) }
     end
   end
+  slots_write()
+  runs_write()
   if meta_known then
     places_write()
     meta_set('next', 0) -- the reaper looks again

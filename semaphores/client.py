@@ -13,7 +13,6 @@ from typing import Literal, Self, TypeVar
 from anyio import to_thread
 
 from semaphores import doctor, limits, status
-from semaphores import why as reasons
 from semaphores.connecting import connections_to
 from semaphores.connections import Connections
 from semaphores.errors import NotFound, Refused
@@ -21,11 +20,13 @@ from semaphores.pool import Acquirer
 from semaphores.pool import acquire as _acquire
 from semaphores.pool import pool as _pool
 from semaphores.runs.client import AsyncRuns, Runs
+from semaphores.runs.why import RunWhy, why
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
 from semaphores.scripts.probe import info_fields
 from semaphores.session.process import user
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, NamespaceView, RequestView, SessionView
+from semaphores.why import Why
 
 __all__ = ["AsyncClient", "AsyncLimits", "Client", "Limits", "connect"]
 
@@ -156,9 +157,9 @@ class Client:
         """Return the processes that live in this namespace."""
         return self._ask(status.sessions())
 
-    def why(self, name: str) -> reasons.Why:
-        """Say why a request waits, what a lease or a session holds, or what fills a limit. Raises NotFound."""
-        return self._ask(reasons.why(name))
+    def why(self, name: str) -> Why | RunWhy:
+        """Say why a run or a request waits, what a lease or a session holds, what fills a limit. Raises NotFound."""
+        return self._ask(why(name))
 
     def namespace(self) -> NamespaceView:
         """Return epoch, grace, T and config version."""
@@ -262,8 +263,8 @@ class AsyncClient:
         """Return the processes that live in this namespace."""
         return await to_thread.run_sync(self._client.sessions)
 
-    async def why(self, name: str) -> reasons.Why:
-        """Say why a request waits, what a lease or a session holds, or what fills a limit. Raises NotFound."""
+    async def why(self, name: str) -> Why | RunWhy:
+        """Say why a run or a request waits, what a lease or a session holds, what fills a limit. Raises NotFound."""
         return await to_thread.run_sync(self._client.why, name)
 
     async def release(self, lease: str, *, now: bool = False) -> bool:

@@ -92,10 +92,12 @@ class Holder:
     lease: str  # SESSION/N
     name: str  # host:pid:task
     since: float  # seconds since 1970, the server's clock
+    run: str | None = None  # that it holds them for
 
     def __str__(self) -> str:
         age = max(0.0, datetime.now(UTC).timestamp() - self.since)
-        return f"{self.name}, {seconds(age)}"
+        run = f"run {self.run} on " if self.run else ""
+        return f"{run}{self.name}, {seconds(age)}"
 
 
 QUIET = 3.0  # seconds; two beats: a holder heard of later than that may be dead

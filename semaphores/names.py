@@ -151,6 +151,8 @@ def _encode(kind: str, name: str, *, also: str = "", reserved: str | None = None
 
 
 def _escape(text: str, *, also: str = "", reserved: str | None = None) -> str:
+    if _PLAIN.fullmatch(text):
+        return text  # as nearly all are
     if text == reserved:
         return "".join(f"%{byte:02X}" for byte in text.encode())
     return "".join(

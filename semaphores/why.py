@@ -28,7 +28,7 @@ from semaphores.status.views import (
 )
 from semaphores.wording import readable, seconds
 
-__all__ = ["LimitWhy", "Need", "RequestWhy", "SessionWhy", "LeaseWhy", "Why", "why"]
+__all__ = ["LimitWhy", "Need", "RequestWhy", "SessionWhy", "LeaseWhy", "Why", "need_of", "why"]
 
 MOST_LISTED = 20  # leases and requests told of a session or limit
 
@@ -98,7 +98,8 @@ class LeaseWhy:
         held = f" ({seconds(self.lease.held_for)})" if self.lease.held_for is not None else ""
         what = ", ".join(f"{readable(limit)} x {slots}" for limit, slots in self.lease.slots.items())
         revoked = f"; its release was forced by {self.lease.revoked}" if self.lease.revoked else ""
-        return f"lease {self.lease.id} is granted{since}{held}: {what}, token {self.lease.token}{revoked}"
+        run = f" of run {self.lease.run}" if self.lease.run else ""
+        return f"lease {self.lease.id}{run} is granted{since}{held}: {what}, token {self.lease.token}{revoked}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,8 @@ def _why_numbered(name: str) -> Asking[Why]:
     state = reply.get("state")
     if state == "held":
         return LeaseWhy(lease_view(name, line, session, now))
+    if state == "seat" and session is not None:
+        return (yield from _why_session(session.id)) or SessionWhy(session, (), ())
     if state is None:
         yield from _not_found(name)
     return (yield from _why_waiting(name, reply, line, session))
@@ -171,7 +174,7 @@ def _why_numbered(name: str) -> Asking[Why]:
 
 def _why_waiting(name: str, reply: Reply, line: Line, session: SessionView | None) -> Asking[Why]:
     place = place_limit(text(reply, "place"))
-    needs = tuple(_need(row, place) for row in rows(reply, "limits"))
+    needs = tuple(need_of(row, place) for row in rows(reply, "limits"))
     position = next((need.before + 1 for need in needs if need.blocks), None)
     now = number(reply, "now") or 0.0
     request = request_view(name, line, session, now, blocked_by=place, position=position)
@@ -216,7 +219,8 @@ def _not_found(name: str) -> Asking[None]:
     raise NotFound(kind, name, _nearest(name, [each for each, _ in (*_lines(reply), *_lines(waits))]))
 
 
-def _need(row: Reply, place: str | None) -> Need:
+def need_of(row: Reply, place: str | None) -> Need:
+    """Return a limit as it is explained; `place`: the limit that is waited at."""
     capacity = int(number(row, "capacity") or 0)
     limit = text(row, "limit") or ""
     return Need(
@@ -229,7 +233,10 @@ def _need(row: Reply, place: str | None) -> Need:
         before=int(number(row, "before") or 0),
         holders=tuple(
             Holder(
-                text(holder, "lease") or "", unquote(text(holder, "name") or "unknown"), number(holder, "since") or 0.0
+                text(holder, "lease") or "",
+                unquote(text(holder, "name") or "unknown"),
+                number(holder, "since") or 0.0,
+                text(holder, "run"),
             )
             for holder in rows(row, "holders")
         ),

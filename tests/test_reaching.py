@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from semaphores import ServerUnavailable, connect
+from semaphores import ServerUnavailable, ServerUnsuitable, connect
+from semaphores.scripts.compose import library
 from tests.servers import Server, free_port, server_binary, start_server
 
 PASSWORD = "p@ss/w:rd"  # noqa: S105 (of a server that lives for this test)
@@ -42,15 +43,56 @@ def test_by_tcp_with_password_and_database() -> None:
             assert raw.exists("sem:{reach}:meta"), "another database than the address names"
 
 
-def test_by_unix_socket_as_a_user_with_no_more_rights_than_needed() -> None:
-    rights = "resetkeys resetchannels ~sem:{* &sem:{* -@all +fcall +fcall_ro +function|load +time +info +ping +select"
+def rights() -> list[str]:
+    """No more than what is needed."""
+    words = "resetkeys resetchannels ~sem:{* &sem:{* -@all +fcall +fcall_ro +function|load +time +info +ping +select"
     data = "+hmget +hset +hget +hgetall +hdel +hlen +hexists +hkeys +hscan +zadd +zrem +zcard +zrange +zscore +zcount"
     more = "+zrank +zmscore +zscan +exists +del +sadd +srem +srandmember +sscan +scard +smembers +zcount"
     more += " +xadd +xlen +xrevrange +scan"
     wake = "+type +spublish +ssubscribe +client|setname +hello +auth"
+    return f"{words} {data} {more} {wake}".split()
+
+
+def test_by_unix_socket_as_a_user_with_no_more_rights_than_needed() -> None:
     with start_server() as server, server.client() as raw:
-        raw.execute_command("ACL", "SETUSER", "sem", "on", f">{PASSWORD}", *f"{rights} {data} {more} {wake}".split())
+        raw.execute_command("ACL", "SETUSER", "sem", "on", f">{PASSWORD}", *rights())
         acquires(f"unix://sem:{ENCODED}@{server.socket}?db=0")
+
+
+def test_a_user_who_may_not_load_the_library_is_told_which_rights_it_takes() -> None:
+    with start_server() as server, server.client() as raw:
+        raw.execute_command("ACL", "SETUSER", "sem", "on", f">{PASSWORD}", *rights(), "-function|load")
+        url = f"unix://sem:{ENCODED}@{server.socket}"
+        with pytest.raises(ServerUnsuitable, match=r"\+function\|load") as caught, connect(url) as client:
+            client.limits.set("pool:db", 1)
+        assert "\n" not in str(caught.value)
+        acquires(server.url)  # by somebody who may
+        acquires(url)
+
+
+def test_a_library_that_is_gone_and_may_not_be_loaded_again_fails_who_asks_and_nobody_hangs() -> None:
+    with start_server() as server, server.client() as raw:
+        acquires(server.url)
+        raw.execute_command("ACL", "SETUSER", "sem", "on", f">{PASSWORD}", *rights(), "-function|load")
+        with connect(f"unix://sem:{ENCODED}@{server.socket}", namespace="reach", ttl=2) as client:
+            with client.pool("db", timeout=5):
+                pass
+            raw.function_flush()
+            with pytest.raises(ServerUnsuitable, match=r"\+function\|load"):
+                client.pool("db", timeout=5).__enter__()
+
+            async def main() -> None:
+                raw.function_load(library().text.decode())
+                async with client.pool("db", timeout=5):
+                    pass
+                raw.function_flush()
+                with pytest.raises(ServerUnsuitable, match=r"\+function\|load"):
+                    await client.pool("db", timeout=5).__aenter__()
+                raw.function_load(library().text.decode())
+                async with client.pool("db", timeout=5):
+                    pass
+
+            asyncio.run(main())
 
 
 def test_a_wrong_password_is_told_without_showing_it() -> None:

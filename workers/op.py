@@ -159,7 +159,7 @@ def _parameters(function: Callable[..., object]) -> tuple[Parameter, ...]:
     found = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise UsageError(f"its parameter {str(parameter)!r} cannot be given by name: give each one a name")
+            raise UsageError(f"its parameter {parameter.name!r} cannot be given by name: give each one a name")
         found.append(Parameter(parameter.name, parameter.default is parameter.empty))
     return tuple(found)
 

@@ -134,6 +134,7 @@ class _Execution:
         )
         self._told = told
         self._timer: asyncio.TimerHandle | None = None
+        self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
         self._journal = Journal(self._tell_soon)
         self._scope = anyio.CancelScope()
 
@@ -141,12 +142,10 @@ class _Execution:
         """Run it to its end, and say how it ended."""
         holding = self.holding
         holding.watchers.append(self._told_to_stop)
-        self.line.post(Start(self.run.id, holding.token), self._started)
         if holding.lost is not None or holding.canceling is not None:
             self._scope.cancel()
         try:
             with self._scope:
-                await asyncio.sleep(0)  # its start is sent before its first line runs: one that kills us is counted
                 status, reason, results = await self._execute()
             if self._scope.cancelled_caught:
                 status, reason, results = "CANCELED", holding.canceling or "", None
@@ -191,6 +190,10 @@ class _Execution:
     def _told_to_stop(self) -> None:
         self.line.soon(self._scope.cancel)
 
+    def _tell_start(self) -> None:
+        ops, entries = self._journal.take()
+        self.line.post(Start(self.run.id, self.holding.token, ops, entries), self._started)
+
     def _started(self, answer: Answer) -> None:
         if answer["answer"] == "stale":
             self.holding.lose("another attempt of the run began")
@@ -204,9 +207,11 @@ class _Execution:
     def _tell(self) -> None:
         self._timer = None
         ops, entries = self._journal.take()
-        self.line.post(Report(self.run.id, self.holding.token, ops, entries))
+        if ops or entries:
+            self.line.post(Report(self.run.id, self.holding.token, ops, entries))
 
     def _finish(self, status: str, reason: str, results: bytes | None) -> None:
+        self._start.cancel()
         if self._timer is not None:
             self._timer.cancel()
         ops, entries = self._journal.take()
@@ -230,6 +235,7 @@ class _Execution:
         self.crew.on_over(self.run.id, status)
 
     def _release(self) -> None:
+        self._start.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self.line.session.let_go(self.holding):

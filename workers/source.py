@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -44,7 +45,15 @@ def source_of(name: str) -> Source:
 
 
 def import_file(file: Path, name: str) -> ModuleType:
-    """Import a file under a name; its folder is searched for what it imports, as when Python runs it."""
+    """Import a file, once, under a name or a similar one; its folder is searched for what it imports, as when Python
+    runs it."""
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known
+    if known is not None:  # another module has that name already
+        name = f"{name}_{sha256(str(file).encode()).hexdigest()[:8]}"
+        if name in sys.modules:
+            return sys.modules[name]
     folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from anyio import to_thread
 
 from semaphores.client import Client
 from semaphores.connecting import default_connections
+from semaphores.errors import NotFound
 from semaphores.runs import Runs, RunSpec, Submitted
 from semaphores.runs.spec import OnConflict
-from workers.definitions import Location, place_name
+from workers.definitions import place_name
 from workers.job import Job, validate_run_config
 
 __all__ = ["run_spec", "submit", "submit_async"]
@@ -28,9 +30,11 @@ def run_spec(
     max_runtime: float | None = None,
     on_conflict: OnConflict = "queue",
     conflict_tag: str | None = None,
-    location: Location | str | None = None,
+    location: str | None = None,
 ) -> RunSpec:
     """Return a run of a job as it is asked for: what is not given is as the job says; `tags` come beside its own.
+
+    `location` is the name of the code location whose limit it counts for: without it, the job's module.
 
     Raises UsageError for arguments or a run config that the job cannot be run with.
     """
@@ -38,11 +42,10 @@ def run_spec(
     found = validate_run_config(job, config)
     if found.errors:
         raise found.errors[0]
-    place = location.name if isinstance(location, Location) else location or place_name(job.module)
     return RunSpec(
         job=job.name,
         queue=queue or job.queue,
-        location=place,
+        location=location or place_name(job.module),
         tags={**job.tags, **(tags or {})},
         pools=dict.fromkeys(job.pools(), 1),
         priority=job.priority if priority is None else priority,
@@ -78,6 +81,7 @@ def submit(
 
     Without a client it is the namespace of the environment. Raises UsageError, Refused, ServerUnavailable.
     """
+    runs = client.runs if client is not None else Runs(default_connections())
     spec = run_spec(
         job,
         args,
@@ -88,9 +92,23 @@ def submit(
         max_runtime=max_runtime,
         on_conflict=on_conflict,
         conflict_tag=conflict_tag,
+        location=_location(runs, job),
     )
-    runs = client.runs if client is not None else Runs(default_connections())
     return runs.submit(spec, run=run)
+
+
+def _location(runs: Runs, job: Job) -> str | None:
+    """The location whose workers told of a job: it may be another module, or have another name, than the job's."""
+    known = _locations.setdefault(runs, {})
+    if job.name not in known:
+        try:
+            known[job.name] = runs.job(job.name).location
+        except NotFound:
+            return None  # nobody told of it yet
+    return known[job.name]
+
+
+_locations: WeakKeyDictionary[Runs, dict[str, str]] = WeakKeyDictionary()
 
 
 async def submit_async(

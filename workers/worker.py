@@ -73,6 +73,11 @@ class Worker:
         busy = sum(seat.run is not None for seat in self._seats)
         return f"<Worker of {self.location.name!r} on {self.queues}, {busy} of {self._wanted} seats busy>"
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that it works on now."""
+        return tuple(seat.run for seat in self._seats if seat.run is not None)
+
     async def work(self) -> None:
         """Take and execute runs until `drain`; cancelled, give its runs back to their queues."""
         self._line = Line(self.connections)
@@ -156,6 +161,7 @@ class Worker:
     def _over(self, run: str, status: str) -> None:
         self.finished += 1
         self._ended.set()
+        _log.info("run %s: %s", run, status)
 
     async def _enroll(self) -> None:
         """Say who this is, which queues it works on and which jobs it has."""

@@ -14,6 +14,17 @@ local function job_fields(told)
   return fields
 end
 
+-- A worker leaves its queues, and its free seats with it: its next take is told that it has to enroll.
+local function worker_unenroll(id, worker)
+  local requests = call('HGETALL', requests_key(id))
+  for i = 1, #requests, 2 do
+    if is_take(requests[i + 1]) then
+      request_take_out(id, tonumber(requests[i]), requests[i + 1])
+    end
+  end
+  worker_leave(id, worker)
+end
+
 local function enroll(n, command)
   local queues, code = one_word(command.queues, 'queues'), plain_name(command.code, 'code')
   local worker = text(command.worker, 'worker')
@@ -21,6 +32,9 @@ local function enroll(n, command)
   for i, told in ipairs(command.jobs or {}) do
     names[i] = plain_name(told.name, 'job')
     stored[i] = job_fields(told)
+  end
+  for queue in string.gmatch(queues, '[^,]+') do
+    plain_name(queue, 'queue')
   end
   if #names > MOST_JOBS then
     refuse('a worker has at most ' .. MOST_JOBS .. ' jobs')
@@ -33,12 +47,12 @@ local function enroll(n, command)
   end
   local before = call('HGET', session_key(me.id), 'worker')
   if before and (word(before, 'code') ~= code or word(before, 'queues') ~= queues) then
-    worker_leave(me.id, before)
+    worker_unenroll(me.id, before)
   end
   call('HSET', session_key(me.id), 'worker', 'code=' .. code .. ' queues=' .. queues .. ' ' .. worker)
   call('SADD', key('workers'), me.id)
   for queue in string.gmatch(queues, '[^,]+') do
-    call('SADD', key('workers:' .. plain_name(queue, 'queue') .. ':' .. code), me.id)
+    call('SADD', key('workers:' .. queue .. ':' .. code), me.id)
     call('SADD', key('codes:' .. queue), code)
     if #names > 0 then
       in_chunks('SADD', key('code:' .. queue .. ':' .. code), names)

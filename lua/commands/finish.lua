@@ -1,4 +1,5 @@
--- finish: a run ends and its lease with it. The seat that it had asks for the next with a take in the same call.
+-- finish: a run ends and its lease with it. The seat that it had asks for the next with a take in the same call. A run
+-- that was over before its start was told starts and ends here.
 -- Arguments: n, run, token, status (SUCCESS, FAILURE or CANCELED); reason, results (packed), ops, entries (see report),
 -- keep (how many finished runs of a status are kept) (optional). Answer: finished { status } | stale { status }.
 -- Reads and writes: run:ID, runs:STATUS, and through slots.lua.
@@ -22,12 +23,15 @@ local function finish(n, command)
     answer_keep(number, 'over')
   end
   run_note(id, command.ops, command.entries)
-  if command.results then
-    call('HSET', run_key(id), 'results', command.results)
+  local more = command.results and { 'results', command.results } or {}
+  if run.status == 'STARTING' then
+    for _, value in ipairs({ 'started', now_ms, 'attempt', (tonumber(run.attempt) or 0) + 1 }) do
+      more[#more + 1] = value
+    end
   end
   if run.status == 'CANCELING' and status == 'CANCELED' then
     status, reason = run.ending or status, run.reason or reason
   end
-  run_end(run, status, reason)
+  run_end(run, status, reason, more)
   return { answer = 'finished', status = status }
 end

@@ -40,6 +40,7 @@ local function run_fields(command)
   if type(command.args or '') ~= 'string' or #(command.args or '') > MOST_ARGS then
     refuse('args must be at most 1 MiB, packed')
   end
+  fields.args_size = command.args and digits(#command.args)
   return fields
 end
 

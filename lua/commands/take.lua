@@ -35,7 +35,7 @@ local function take_begin(n, queues, code, holder)
     take.queues[queue] = true
     queue_mark(queue)
   end
-  takes_fresh[#takes_fresh + 1] = take
+  takes_fresh[#takes_fresh + 1], takes_fresh.by_n[n] = take, take
 end
 
 local function take(n, command)
@@ -48,10 +48,8 @@ local function take(n, command)
     answer_keep(n, 'over')
     return { answer = 'unenrolled' }
   end
-  for _, other in ipairs(takes_fresh) do
-    if other.n == n then
-      return { answer = 'waits' } -- two copies of one command in one call
-    end
+  if takes_fresh.by_n[n] then
+    return { answer = 'waits' } -- two copies of one command in one call
   end
   call('HLEN', requests_key(me.id))
   take_begin(n, queues, code, one_word(command.holder, 'holder'))

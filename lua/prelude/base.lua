@@ -24,10 +24,10 @@ local function whole(value, what, low, high)
   if type(value) == 'string' and string.match(value, '^-?%d+$') then
     value = tonumber(value)
   end
-  if type(value) ~= 'number' or value ~= value or value % 1 ~= 0 or value < low or value > high then
-    refuse(what .. ' must be a whole number from ' .. digits(low) .. ' to ' .. digits(high))
+  if type(value) == 'number' and value % 1 == 0 and value >= low and value <= high then
+    return value
   end
-  return value
+  refuse(what .. ' must be a whole number from ' .. digits(low) .. ' to ' .. digits(high))
 end
 
 local function seconds(value, what)

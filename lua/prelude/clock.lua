@@ -8,26 +8,32 @@ local FIELDS = {
   'schema', 'config', 'sequence', 'reserving_until',
 }
 local OFTEN = 10 -- of these are read by each call, the others when one is asked for
-local IS_TEXT = { server = true, reserving = true }
 local now -- the server's wall clock, whole µs, read once
 local now_ms -- the same in ms, as text: when a lease was granted
 
-local function meta_load(first, last)
-  local stored = call('HMGET', KEYS[1], unpack(FIELDS, first, last))
-  for i, value in ipairs(stored) do
-    local field = FIELDS[first + i - 1]
-    meta[field] = rawget(meta, field) or IS_TEXT[field] and (value or '') or tonumber(value or '') or 0
-  end
-  return stored[1] and true or false
-end
+local meta, meta_changed -- as read and changed in this call; what was changed
 
-local function meta_rest(_, field)
-  meta_load(OFTEN + 1, #FIELDS)
-  return rawget(meta, field)
+local function meta_rest(known, asked)
+  for i, value in ipairs(call('HMGET', KEYS[1], unpack(FIELDS, OFTEN + 1))) do
+    local field = FIELDS[OFTEN + i]
+    known[field] = rawget(known, field) or tonumber(value) or 0
+  end
+  return rawget(known, asked)
 end
 
 local REST = { __index = meta_rest }
-local meta, meta_changed = setmetatable({}, REST), {}
+
+-- Returns whether there is anything. One constructor: a table that grows field by field is moved again and again.
+local function meta_load()
+  local epoch, server, clock, wall, ttl, since, grace, due, token, reserving =
+    unpack(call('HMGET', KEYS[1], unpack(FIELDS, 1, OFTEN)))
+  meta, meta_changed = setmetatable({
+    epoch = tonumber(epoch) or 0, server = server or '', clock = tonumber(clock) or 0, wall = tonumber(wall) or 0,
+    ttl = tonumber(ttl) or 0, since = tonumber(since) or 0, grace = tonumber(grace) or 0, next = tonumber(due) or 0,
+    token = tonumber(token) or 0, reserving = reserving or '',
+  }, REST), {}
+  return epoch and true or false
+end
 
 local function meta_set(field, value)
   meta[field] = value
@@ -42,7 +48,7 @@ local function clock_start(header)
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
   now_ms = digits(math.floor(now / 1000))
-  if not meta_load(1, OFTEN) then
+  if not meta_load() then
     meta_create(header)
   else
     local gap = now - meta.wall
@@ -67,7 +73,7 @@ local function clock_write()
   local fields = {}
   for field, value in pairs(meta_changed) do
     fields[#fields + 1] = field
-    fields[#fields + 1] = type(value) == 'number' and digits(value) or value
+    fields[#fields + 1] = type(value) == 'number' and math.floor(value) or value
   end
   call('HSET', KEYS[1], unpack(fields))
 end

@@ -2,6 +2,7 @@
 -- Reads and writes: run:ID, and through runs.lua, queued.lua and slots.lua.
 -- Invariant: an end names the token of the attempt that it ends; one of an earlier attempt changes nothing.
 
+local MOST_UNSTARTED = 5 -- workers that died before they told that they had begun: it may be what they died of
 local CANCEL_TIMEOUT = 180 -- seconds, where the configuration says nothing else
 local END = {
   'status', 'token', 'lease', 'needs', 'attempt', 'max_attempts', 'queue', 'job', 'order', 'pools', 'next',
@@ -38,9 +39,10 @@ local function run_follow(id, after)
   run_file(id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
--- A run is over. `reason`: one line, of what did not end well.
-local function run_end(run, status, reason)
-  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '')
+-- A run is over. `reason`: one line, of what did not end well; `more`: further fields and their values.
+local function run_end(run, status, reason, more)
+  call('HSET', run_key(run.id), 'status', status, 'ended', now_ms, 'reason', reason or '', 'lease', '',
+    unpack(more or {}))
   run_move(run.id, run.status, status, now_ms)
   run_timers_end(run.id, run.token)
   if run.after or run.next then
@@ -61,8 +63,8 @@ local function run_again(run)
   run_file(run.id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
--- What becomes of a run whose lease ended before it did: its worker is gone, or never took it.
-local function run_lost(id, token)
+-- What becomes of a run whose lease ended before it did: its worker died, or gave it back.
+local function run_lost(id, token, died)
   local run = run_record(id)
   if run.token ~= token or not IN_PROGRESS[run.status] then
     return
@@ -72,16 +74,18 @@ local function run_lost(id, token)
     run_end(run, run.ending or 'CANCELED', (run.reason or '') .. ' (its worker was gone before it could end it)')
   elseif run.status == 'STARTED' and attempt >= most then
     run_end(run, 'FAILURE', 'its worker was gone, attempt ' .. attempt .. ' of ' .. most)
+  elseif run.status == 'STARTING' and died and call('HINCRBY', run_key(id), 'unstarted', 1) >= MOST_UNSTARTED then
+    run_end(run, 'FAILURE', MOST_UNSTARTED .. ' workers died before they told that it had started')
   else
     run_again(run)
   end
 end
 
--- Ends a lease, and what it was for.
-local function lease_over(session, n, line)
+-- Ends a lease, and what it was for. `died`: its session did not give it back.
+local function lease_over(session, n, line, died)
   lease_end(session, n, line, place_mark)
   if string.find(line, ' run=', 1, true) then
-    run_lost(word(line, 'run'), word(line, 'token'))
+    run_lost(word(line, 'run'), word(line, 'token'), died)
   end
 end
 
@@ -95,12 +99,14 @@ local function run_reassert(told, member, token)
   if run.status == 'QUEUED' then
     queued_remove(id, run.needs)
   elseif not run.status then
+    local fields = { 'submitted', now_ms, 'args', type(told.args) == 'string' and told.args or '' }
     for _, name in ipairs(TOLD) do
       if type(told[name]) == 'string' then
-        call('HSET', run_key(id), name, told[name])
+        fields[#fields + 1] = name
+        fields[#fields + 1] = told[name]
       end
     end
-    call('HSET', run_key(id), 'submitted', now_ms)
+    call('HSET', run_key(id), unpack(fields))
   end
   call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
   run_move(id, run.status, 'STARTED', now_ms)

@@ -5,10 +5,10 @@ local function holder_of(member, since)
   local session, n = string.match(member, '^(.-)/(%d+)')
   local line = session and call('HGET', leases_key(session), n)
   return { lease = session and session .. '/' .. n or member, name = line and word(line, 'holder') or 'unknown',
-    since = tonumber(since) / 1000 }
+    run = line and word(line, 'run') or nil, since = tonumber(since) / 1000 }
 end
 
--- Up to three of the oldest holders of a limit: { lease, name, since in seconds }.
+-- Up to three of the oldest holders of a limit: { lease, name, run (where it holds for one), since in seconds }.
 local function holders_of(limit)
   local found = call('ZRANGE', key('slots:' .. limit), 0, 30, 'WITHSCORES')
   local holders, seen = {}, {}

@@ -5,13 +5,17 @@
 
 -- The part of the needs that has a capacity now: what decides where a request waits.
 local function needs_limited(needs)
+  if needs.limited_by == effective then
+    return needs.limited
+  end
   local limited = {}
   for _, need in ipairs(needs) do
     if capacity_of(need[1]) < UNLIMITED then
       limited[#limited + 1] = need[1] .. '=' .. need[2]
     end
   end
-  return table.concat(limited, ' ')
+  needs.limited, needs.limited_by = table.concat(limited, ' '), effective
+  return needs.limited
 end
 
 local function group_requests(hash)

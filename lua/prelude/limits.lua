@@ -6,6 +6,7 @@ local UNLIMITED = 1 / 0 -- math is not there while a library is loaded
 local MOST_SLOTS, MOST_NEEDS = 1000, 2 * 64 + 32 + 1
 local LONGEST_NEEDS = 262144 -- of 161 limits; 200 bytes of key and of value may be 600 each, percent-encoded
 local capacities = {} -- by name in `limits`, as read or as changed in this call
+local effective = {} -- by limit: what that comes to; begun anew when a capacity changes in this call
 local needs_known = {} -- parsed needs by their words: in a call of many commands most are alike
 
 local function rule_of(limit)
@@ -16,10 +17,15 @@ local function rule_of(limit)
   return tag and tag .. '*'
 end
 
--- Notes what is stored for a limit; false: no capacity of its own.
-local function capacity_note(limit, stored)
+local function capacity_read(limit, stored)
   local value = tonumber(stored or '')
   capacities[limit] = value and (value >= 0 and value or UNLIMITED) or false
+end
+
+-- Notes what is stored for a limit from now on; false: no capacity of its own.
+local function capacity_note(limit, stored)
+  capacity_read(limit, stored)
+  effective = {}
 end
 
 local function limits_read(names)
@@ -34,12 +40,26 @@ local function limits_read(names)
   end
   local values = call('HMGET', key('limits'), unpack(missing)) -- kept only once it is read: limits never fail open
   for i, name in ipairs(missing) do
-    capacity_note(name, values[i])
+    capacity_read(name, values[i])
   end
+end
+
+-- What a request of several limits will ask for, in one read.
+local function capacities_ahead(needs)
+  local names = {}
+  for _, need in ipairs(needs) do
+    names[#names + 1] = need[1]
+    names[#names + 1] = rule_of(need[1])
+  end
+  limits_read(names)
 end
 
 -- The slots of a limit: its own capacity, else its default (pools); the smaller of both (values of a tag).
 local function capacity_of(limit)
+  local known = effective[limit]
+  if known then
+    return known
+  end
   local own = capacities[limit]
   local rule = rule_of(limit)
   if own == nil or (rule and capacities[rule] == nil) then
@@ -48,9 +68,12 @@ local function capacity_of(limit)
   end
   local default = rule and capacities[rule]
   if string.sub(limit, 1, 4) == 'tag:' then
-    return math.min(own or UNLIMITED, default or UNLIMITED)
+    known = math.min(own or UNLIMITED, default or UNLIMITED)
+  else
+    known = own or default or UNLIMITED
   end
-  return own or default or UNLIMITED
+  effective[limit] = known
+  return known
 end
 
 -- 'pool:api=2 pool:database=1' as a list of { limit, slots }. The caller sorts it by name: comparing text here would
@@ -77,6 +100,9 @@ local function needs_parse(words)
   end
   if #needs == 0 or #needs > MOST_NEEDS then
     refuse('needs must name 1 to ' .. MOST_NEEDS .. ' limits')
+  end
+  if #needs > 1 then
+    capacities_ahead(needs)
   end
   needs_known[words] = needs
   return needs

@@ -8,7 +8,7 @@ local line_names = {} -- of places: { queue, job }, or false
 local codes_known = {} -- by queue and job: the codes of living workers that know the job
 local queue_codes = {} -- by queue: the codes of its workers
 local takes_none = {} -- by queue and code: no take is stored there, as found in this call
-local takes_fresh = {} -- of the calling session in this call: { n, line, over }
+local takes_fresh = { first = 1, by_n = {} } -- of the calling session in this call: { n, line, …, over }
 
 local function line_of(place)
   local names = line_names[place]
@@ -80,7 +80,11 @@ local function take_stored(queue, code)
 end
 
 local function take_fresh(queue, code)
-  for _, take in ipairs(takes_fresh) do
+  while takes_fresh.first <= #takes_fresh and takes_fresh[takes_fresh.first].over do
+    takes_fresh.first = takes_fresh.first + 1
+  end
+  for i = takes_fresh.first, #takes_fresh do
+    local take = takes_fresh[i]
     if not take.over and take.code == code and take.queues[queue] then
       return take
     end

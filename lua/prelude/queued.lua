@@ -1,9 +1,9 @@
 -- Queued runs: how one waits, is tried, and is granted to a take. A run is granted to a take as it is granted slots.
 -- Reads and writes: run:ID, and through groups.lua, lines.lua and slots.lua.
 
-local TOLD = { -- to the worker that gets it
-  'job', 'queue', 'location', 'tags', 'priority', 'order', 'attempt', 'max_attempts', 'max_runtime', 'config', 'args',
-  'needs', 'pools',
+local TOLD = { -- to the worker that gets it; its arguments besides, where it has any
+  'job', 'queue', 'location', 'tags', 'priority', 'order', 'attempt', 'max_attempts', 'max_runtime', 'config',
+  'args_size', 'needs', 'pools',
 }
 
 -- What a run needs: its own slots and, at granularity `run`, one of each pool of its ops. In the order of the names.
@@ -43,11 +43,16 @@ local function run_told(id)
   return told
 end
 
+local function with_args(run)
+  run.args = run.args_size and call('HGET', run_key(run.id), 'args') or nil
+  return run
+end
+
 -- What a session is told of a lease that it was granted and may not know: { n, token, run }.
 local function granted_before(n, line)
   local grant, run = { n = n, token = word(line, 'token') }, word(line, 'run')
   if run then
-    grant.run = run_told(run)
+    grant.run = with_args(run_told(run))
     grant.run.words = string.match(line, '^(.-) token=')
   end
   return grant
@@ -70,11 +75,11 @@ local function take_out(found)
 end
 
 -- Gives a run to a session that listens; false: it does not.
-local function run_hand(id, session, n, holder, words, needs)
+local function run_hand(run, session, n, holder, words, needs)
   lease_prepare(session, needs)
-  local token, run = next_token(), run_told(id)
+  local token, id = next_token(), run.id
   run.words = words
-  if not grant_tell(session, { n = n, token = token, run = run }) then
+  if not grant_tell(session, { n = n, token = token, run = with_args(run) }) then
     return false
   end
   lease_grant(session, n, words, needs, token, holder, now_ms, ' run=' .. id)
@@ -88,31 +93,32 @@ local function run_hand(id, session, n, holder, words, needs)
 end
 
 -- To the oldest take that its job's workers have, passing over those that do not listen. False: there is none.
-local function run_grant(id, queue, job, words, needs)
-  local found = take_for(queue, job)
+local function run_grant(run, words, needs)
+  local found = take_for(run.queue, run.job)
   while found do
     local session, n, line = take_out(found)
     if not line then
-      take_drop(queue, job, found)
+      take_drop(run.queue, run.job, found)
     elseif is_alive(session) then
-      if run_hand(id, session, n, word(line, 'holder'), words, needs) then
+      if run_hand(run, session, n, word(line, 'holder'), words, needs) then
         return true
       end
       put_aside(session, n, line)
     end
-    found = take_for(queue, job)
+    found = take_for(run.queue, run.job)
   end
   return false
 end
 
 -- The first run of a group: true when it moved, was granted, or left.
 local function run_try(hash, id, score)
-  local queue, job, own, pools = unpack(call('HMGET', run_key(id), 'queue', 'job', 'needs', 'pools'))
-  if not own or not queue then
+  local run = run_told(id)
+  local queue, job = run.queue, run.job
+  if not run.needs or not queue then
     group_leave(hash, 'run:' .. id) -- its record is gone
     return true
   end
-  local words = run_words(own, pools)
+  local words = run_words(run.needs, run.pools)
   local needs = needs_parse(words)
   local limited = needs_limited(needs)
   if group_hash(limited, queue, job) ~= hash and group_lacks(hash, limited) then
@@ -124,10 +130,10 @@ local function run_try(hash, id, score)
   if blocked then
     return group_park(hash, 'waiters:' .. blocked, score)
   end
-  if not run_grant(id, queue, job, words, needs) then
+  if not run_grant(run, words, needs) then
     return group_park(hash, 'line:' .. queue .. ':' .. job, score)
   end
-  queued_remove(id, own)
+  queued_remove(id, run.needs)
   group_served(hash, 'run:' .. id)
   return true
 end

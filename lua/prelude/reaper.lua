@@ -4,18 +4,18 @@
 
 local MOST_ENDED = 256 -- leases and requests a call
 
-local function ended_some(hash_key, budget, finish)
+local function ended_some(hash_key, budget, visit)
   local all = call('HLEN', hash_key) <= budget
   local found = all and call('HGETALL', hash_key) or call('HSCAN', hash_key, 0, 'COUNT', budget)[2]
   for i = 1, #found, 2 do
-    finish(tonumber(found[i]), found[i + 1])
+    visit(tonumber(found[i]), found[i + 1])
   end
   return all and budget - #found / 2 or 0 -- a scan may return fewer than it was asked for, and more than are left
 end
 
 local function reap_session(id, budget)
   budget = ended_some(leases_key(id), budget, function(n, line)
-    lease_over(id, n, line)
+    lease_over(id, n, line, true)
   end)
   if budget > 0 then
     budget = ended_some(requests_key(id), budget, function(n, line)

@@ -8,6 +8,7 @@ local MOST_FORGOTTEN = 20 -- finished runs a call
 local MOST_LOGGED = 1000 -- lines of one run's log, about
 local run_moves = {} -- by run: { from, to, at }
 local run_keep = false -- how many finished runs of a status are kept, where the caller says so
+local indexes_known = {} -- by needs: under which names a queued run is found
 local timers_used -- whether any timer is set, once asked for
 local settings_read = {} -- by name, as read in this call
 
@@ -33,12 +34,20 @@ local function run_move(id, from, to, at)
   run_moves[id] = { before and before[1] or from, to, at }
 end
 
--- Limits by whose names queued runs are found: those of its job and of its tags with their values.
+-- Limits by whose names queued runs are found: those of its job and of its tags with their values, not of its location.
 local function each_index(needs, visit)
-  for limit in string.gmatch(needs, '(tag:[^ ]+)=%d+') do
-    if string.find(limit, '=', 1, true) then
-      visit('queued:' .. limit)
+  local names = indexes_known[needs]
+  if not names then
+    names = {}
+    for limit in string.gmatch(needs, '(tag:[^ ]+)=%d+') do
+      if string.find(limit, '=', 1, true) and string.sub(limit, 1, 13) ~= 'tag:location=' then
+        names[#names + 1] = 'queued:' .. limit
+      end
     end
+    indexes_known[needs] = names
+  end
+  for _, name in ipairs(names) do
+    visit(name)
   end
 end
 

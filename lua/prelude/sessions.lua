@@ -33,11 +33,11 @@ end
 
 -- Renews the calling session in the same script that answered it, and keeps what must outlive this call.
 local function session_write()
-  local expiry = meta.clock + meta.ttl
-  local fields = { 'expiry', digits(expiry), 'highest', digits(math.max(me.highest, me.seen)) }
+  local expiry = math.floor(meta.clock + meta.ttl)
+  local fields = { 'expiry', expiry, 'highest', math.max(me.highest, me.seen) }
   if me.mark_changed then
     fields[#fields + 1] = 'mark'
-    fields[#fields + 1] = digits(me.mark)
+    fields[#fields + 1] = me.mark
   end
   if me.answers_changed then
     fields[#fields + 1] = 'answers'
@@ -49,8 +49,8 @@ local function session_write()
   end
   if expiry - me.indexed > meta.ttl / 10 then -- the index may lag behind: who is due there is asked once more
     fields[#fields + 1] = 'indexed'
-    fields[#fields + 1] = digits(expiry)
-    local fine, problem = pcall(call, 'ZADD', key('sessions'), digits(expiry), me.id)
+    fields[#fields + 1] = expiry
+    local fine, problem = pcall(call, 'ZADD', key('sessions'), expiry, me.id)
     if not fine then
       broken('sessions', problem)
     end
@@ -101,7 +101,7 @@ end
 -- A lease of the calling session, from those read for the whole call or, where that failed, on its own.
 local function lease_line(lines, n)
   if lines[n] == nil then
-    lines[n] = call('HGET', leases_key(me.id), digits(n))
+    lines[n] = call('HGET', leases_key(me.id), n)
   end
   return lines[n]
 end

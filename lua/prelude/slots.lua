@@ -4,6 +4,7 @@
 -- one ZADD or ZREM a limit and one HSET or HDEL a session, and only for keys whose type a read of this call has
 -- proven. Members of a limit: SESSION/N, and SESSION/N:2 and so on for further slots.
 
+local MOST_UNPACKED = 4000 -- values: more overflow Lua's stack; even, since scores and members go in pairs
 local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
 local used = {} -- by limit, as read, then as changed in this call
 local slots_added, slots_removed, leases_added, leases_removed = {}, {}, {}, {}
@@ -105,10 +106,12 @@ local function lease_end(session, n, line, mark)
   leases[#leases + 1] = number
 end
 
--- unpack of more than some thousand values overflows Lua's stack.
 local function in_chunks(command, name, list)
-  for first = 1, #list, 4000 do
-    call(command, name, unpack(list, first, math.min(first + 3999, #list)))
+  if #list <= MOST_UNPACKED then
+    return call(command, name, unpack(list))
+  end
+  for first = 1, #list, MOST_UNPACKED do
+    call(command, name, unpack(list, first, math.min(first + MOST_UNPACKED - 1, #list)))
   end
 end
 

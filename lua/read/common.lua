@@ -20,7 +20,7 @@ end
 local function meta_read()
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
-  meta_known = meta_load(1, #FIELDS)
+  meta_known = meta_load()
 end
 
 -- Seconds since anyone called: the lease clock stands still meanwhile.
@@ -61,9 +61,24 @@ local function rows_or_nil(rows)
   return #rows > 0 and rows or nil
 end
 
+-- How many requests of a session wait. A worker's free seats wait for no limit: they are left out, where they can be
+-- counted in bounded time.
+local function waiting_count(id, worker)
+  local count = call('HLEN', requests_key(id)) + call('HLEN', session_key(id) .. ':aside')
+  if worker and count > 0 and count <= MOST_ROWS then
+    budget = budget - count
+    for _, name in ipairs({ requests_key(id), session_key(id) .. ':aside' }) do
+      for _, line in ipairs(call('HVALS', name)) do
+        count = count - (is_take(line) and 1 or 0)
+      end
+    end
+  end
+  return count
+end
+
 -- A session as a row, or nil. `age`: seconds since it was heard of.
 local function session_row(id)
-  local stored = call('HMGET', session_key(id), 'expiry', 'where', 'program', 'pids', 'started', 'mark')
+  local stored = call('HMGET', session_key(id), 'expiry', 'where', 'program', 'pids', 'started', 'worker')
   local expiry = tonumber(stored[1] or '')
   if not expiry then
     return nil
@@ -71,12 +86,11 @@ local function session_row(id)
   return {
     id = id, where = stored[2] or nil, program = stored[3] or nil, pids = stored[4] or nil, started = stored[5] or nil,
     age = math.max(0, (meta.clock + meta.ttl - expiry) / SECOND) + quiet(), alive = is_alive(id),
-    leases = call('HLEN', leases_key(id)),
-    waiting = call('HLEN', requests_key(id)) + call('HLEN', session_key(id) .. ':aside'),
+    leases = call('HLEN', leases_key(id)), waiting = waiting_count(id, stored[6]),
   }
 end
 
--- Up to `most` of a limit's oldest leases: { lease, name, since in seconds }.
+-- Up to `most` of a limit's oldest leases: { lease, name, run, since in seconds }.
 local function oldest_holders(limit, most)
   local found = call('ZRANGE', key('slots:' .. limit), 0, MOST_MEMBERS - 1, 'WITHSCORES')
   local holders, seen = {}, {}

@@ -1,6 +1,6 @@
 -- doctor, what is held: that sessions, leases, slots, hosts and timers agree. One session or a page of entries is
 -- looked at in one script, so that nothing is reported that is only on its way.
--- Reads: sessions, session:ID, session:ID:leases, slots:LIMIT, host:KEY, timers.
+-- Reads: sessions, session:ID, session:ID:leases, slots:LIMIT, host:KEY, timers; of runs and workers see there.
 
 local findings = {}
 local highest = { sequence = 0, token = 0, expiry = 0, config = 0 } -- seen: what `meta` must not be behind
@@ -27,7 +27,7 @@ local function examine_session(id)
   local name = 'session:' .. id
   budget = budget - 4
   local indexed = tonumber(call('ZSCORE', key('sessions'), id) or '')
-  local stored = call('HMGET', key(name), 'expiry', 'host', 'aside')
+  local stored = call('HMGET', key(name), 'expiry', 'host', 'aside', 'worker')
   local expiry = tonumber(stored[1] or '')
   local aside = call('EXISTS', key(name) .. ':aside') == 1
   saw('expiry', expiry)
@@ -46,6 +46,9 @@ local function examine_session(id)
   end
   if aside ~= (stored[3] == '1') then
     find('aside_differs', name .. ':aside', { name = id })
+  end
+  if stored[4] then
+    examine_worker(id, stored[4])
   end
   return '0'
 end
@@ -67,6 +70,7 @@ local function examine_lease(id, n, line)
   if word(line, 'revoked') and not call('ZSCORE', key('timers'), 'revoked ' .. name) then
     find('timer_missing', 'timers', { name = name })
   end
+  examine_lease_run(name, line)
 end
 
 local function examine_leases(id, cursor)

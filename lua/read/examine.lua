@@ -76,7 +76,9 @@ end
 local UNITS = {
   session = examine_session, leases = examine_leases, slots = examine_slots, requests = examine_requests,
   members = examine_members, group = examine_group, place = examine_place, limits = examine_limits,
-  broken = examine_broken,
+  broken = examine_broken, run = examine_run, run_index = examine_run_index, queued = examine_queued,
+  takes = examine_takes, workers = examine_workers, codes = examine_codes, code = examine_code, lines = examine_lines,
+  jobs = examine_jobs, job = examine_job,
 }
 
 local function read_doctor(question)

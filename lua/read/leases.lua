@@ -1,4 +1,4 @@
--- leases, requests, holders: who holds and who waits, as stored lines.
+-- leases, requests, holders: who holds and who waits for limits, as stored lines; free seats wait for none.
 -- Questions: leases { todo: list of { session, cursor } } -> { rows: { id, line }, left }; requests, the same ->
 -- { rows: { id, line, aside }, places (by group), reserving, left }; holders { limit, offset } -> { rows, sessions,
 -- next }. Reads: session:ID:leases, session:ID:requests, session:ID:aside, slots:LIMIT, group:HASH.
@@ -6,11 +6,13 @@
 local function rows_of(rows, name, id, cursor, more)
   local next_cursor, found = page_of('HSCAN', name, cursor)
   for i = 1, #found, 2 do
-    local row = { id = id .. '/' .. found[i], line = found[i + 1] }
-    for field, value in pairs(more or {}) do
-      row[field] = value
+    if not is_take(found[i + 1]) then
+      local row = { id = id .. '/' .. found[i], line = found[i + 1] }
+      for field, value in pairs(more or {}) do
+        row[field] = value
+      end
+      rows[#rows + 1] = row
     end
-    rows[#rows + 1] = row
   end
   return next_cursor
 end

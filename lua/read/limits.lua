@@ -1,7 +1,7 @@
 -- limits: which names there are, and each with capacity, usage and who waits.
 -- Questions: names { limits, places, sessions (cursors), left } -> { names, limits, places, sessions, left };
--- limits { names (up to 200) } -> { rows, left }. Reads: limits, limits:info, places, slots:LIMIT, waiters:LIMIT,
--- group:HASH.
+-- limits { names (up to 200) } -> { rows, left }. Queued runs wait as requests do. Reads: limits, limits:info, places,
+-- slots:LIMIT, waiters:LIMIT, group:HASH, run:ID.
 
 local MOST_GROUPS = 100 -- looked at for one limit; `more` says that there are others
 local MOST_BANDS = 16 -- priorities of one group looked at for its oldest request
@@ -21,9 +21,11 @@ local function oldest_since(hash)
     end
     from = digits((math.floor(score / 2 ^ 40) + 1) * 2 ^ 40)
   end
+  local run = string.match(member or '', '^run:(.*)$')
   local session, n = string.match(member or '', '^(.*)/(%d+)$')
   local line = session and call('HGET', requests_key(session), n)
-  return line and tonumber(word(line, 'since')), oldest
+  local since = line and word(line, 'since') or run and call('HGET', run_key(run), 'submitted')
+  return since and tonumber(since), oldest
 end
 
 local function waiting_at(limit)

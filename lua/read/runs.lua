@@ -1,26 +1,9 @@
--- runs, run, log, jobs, job, workers: runs and who works on them.
+-- runs, log, counts, jobs, workers: runs and who works on them.
 -- Questions: runs { status, offset, count; tag ('tag:KEY=VALUE', job too, optional) } -> { rows, next }, the newest
--- first; run { id } -> { row, ops, results; while queued: place, limits, served, workers, before } | {}; log { id,
--- after, count } -> { rows, status }; counts {} -> { counts (by status) }; jobs { cursor or name } -> { rows, cursor };
--- workers {} -> { rows }. Reads: run:ID, run:ID:ops, run:ID:log, runs:STATUS, job:NAME, jobs, workers, as why does.
+-- first; log { id, after, count } -> { rows, status }; counts {} -> { counts (by status) }; jobs { cursor or name } ->
+-- { rows, cursor }; workers {} -> { rows }. Reads: run:ID, run:ID:log, runs:STATUS, job:NAME, jobs, workers.
 
 local STATUSES = { 'QUEUED', 'STARTING', 'STARTED', 'CANCELING', 'SUCCESS', 'FAILURE', 'CANCELED' }
-local SHOWN = {
-  'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted',
-  'granted', 'started', 'ended', 'lease', 'token', 'worker', 'reason', 'by', 'needs', 'pools', 'order', 'after',
-  'group', 'config',
-}
-
-local function run_row(id)
-  local row, there = { id = id }, false
-  for i, value in ipairs(call('HMGET', run_key(id), unpack(SHOWN))) do
-    local field = SHOWN[i]
-    row[field] = value ~= '' and value or nil
-    there = there or value
-  end
-  return there and row or nil
-end
-
 local function has_need(row, limit)
   return string.find(' ' .. (row.needs or ''), ' ' .. limit .. '=1', 1, true) ~= nil
 end
@@ -54,38 +37,6 @@ local function read_counts()
   return { counts = counts }
 end
 
--- Of what blocks a queued run: its limits, its place, and whether a living worker of its queue has its job.
-local function queued_row(row)
-  local words = run_words(row.needs, row.pools)
-  local place = row.group and call('HGET', group_key(row.group), 'place') or nil
-  local limits = needs_explained(words, row.group, tonumber(row.order))
-  local served = #codes_for(row.queue, row.job) > 0
-  local workers = 0
-  for _, code in ipairs(codes_of(row.queue)) do
-    workers = workers + call('SCARD', key('workers:' .. row.queue .. ':' .. code))
-  end
-  local before = row.group and call('ZCOUNT', group_requests(row.group), '-inf', '(' .. row.order) or 0
-  return place, limits, served, workers, before
-end
-
-local function read_run(question)
-  local id = plain_name(question.id, 'run')
-  local row = run_row(id)
-  if not row then
-    return {}
-  end
-  local reply = { row = row, ops = {}, results = call('HGET', run_key(id), 'results') or nil }
-  local ops = call('HGETALL', run_key(id) .. ':ops')
-  for i = 1, #ops, 2 do
-    reply.ops[ops[i]] = ops[i + 1]
-  end
-  reply.ops = next(reply.ops) and reply.ops or nil
-  if row.status == 'QUEUED' and row.needs then
-    reply.place, reply.limits, reply.served, reply.workers, reply.before = queued_row(row)
-  end
-  return reply
-end
-
 local function read_log(question)
   local id, after = plain_name(question.id, 'run'), text(question.after or '-', 'after', 40)
   local count = whole(question.count or 100, 'count', 1, 1000)
@@ -107,10 +58,7 @@ local function job_row(name)
     row[found[i]] = found[i + 1]
   end
   local queue = row.queue or 'default'
-  row.workers = 0
-  for _, code in ipairs(codes_for(queue, name)) do
-    row.workers = row.workers + call('SCARD', key('workers:' .. queue .. ':' .. code))
-  end
+  row.workers = workers_living(queue, codes_for(queue, name))
   row.queued = call('ZCARD', key('queued:tag:job=' .. name))
   row.running = call('ZCARD', key('slots:tag:job=' .. name))
   return row

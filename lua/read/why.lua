@@ -1,7 +1,8 @@
 -- why: what a request waits for, limit by limit; or what a lease holds.
--- Question: why { id: SESSION/N } -> { state: held | waiting | aside, line, place, order, limits, session } | {}.
--- limits: list of { limit, slots, capacity, used, state: free | heavy | paused | full | reserved | line, before,
--- holders }. Reads: session:ID:leases, session:ID:requests, session:ID:aside, group:HASH, slots:LIMIT, waiters:LIMIT.
+-- Question: why { id: SESSION/N } -> { state: held | waiting | aside | seat (of a worker), line, place, limits,
+-- session } | {}. limits: list of { limit, slots, capacity, used, state: free | heavy | paused | full | reserved |
+-- line, before, holders }. Reads: session:ID:leases, session:ID:requests, session:ID:aside, group:HASH, slots:LIMIT,
+-- waiters:LIMIT.
 
 local MOST_HOLDERS, MOST_EXPLAINED = 10, 64
 
@@ -59,6 +60,9 @@ local function read_why(question)
     return {}
   end
   line = line or aside
+  if is_take(line) then
+    return { state = 'seat', line = line, session = row }
+  end
   local hash = word(line, 'group')
   local limits = needs_explained(string.match(line, '^(.-) order='), hash, tonumber(word(line, 'order')))
   local place = not aside and call('HGET', group_key(hash), 'place') or nil

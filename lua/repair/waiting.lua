@@ -1,4 +1,4 @@
--- repair, what waits: groups and places from the requests of sessions. Order is kept: it stands in each request.
+-- repair, what waits: groups and places from the requests of sessions and from runs, in their order, which they tell.
 -- Items: request ids SESSION/N; group hashes; { group, member }; places; { place, group }.
 -- Reads and writes: session:ID:requests, group:HASH, group:HASH:requests, waiters:LIMIT, places, undrained.
 
@@ -9,15 +9,24 @@ local function group_name(hash)
   return hash
 end
 
-local function place_of(needs, score)
-  return 'waiters:' .. (blocker_of(nil, needs, score) or needs[1][1])
+-- Where a group waits now: the limit that blocks its first request, or its first run, or the line of its job.
+local function place_of(needs, score, queue, job)
+  local blocked = blocker_of(nil, needs, score)
+  if queue and not blocked then
+    return 'line:' .. queue .. ':' .. job
+  end
+  return 'waiters:' .. (blocked or needs[1][1])
+end
+
+local function settle(hash)
+  group_settle(hash, call('HGET', group_key(hash), 'place'))
 end
 
 -- A request that is not where its line says is filed anew.
 local function repair_request(id)
   local session, n = lease_id(id)
   local line = call('HGET', requests_key(session), n)
-  if not line then
+  if not line or is_take(line) then
     return
   end
   local hash, score = word(line, 'group') or '', tonumber(word(line, 'order') or '')
@@ -31,35 +40,33 @@ local function repair_request(id)
   local needs = needs_parse(words)
   call('ZREM', group_requests(hash), id)
   local filed = request_file(session, tonumber(n), words, needs_limited(needs), score, line, place_of(needs, score))
-  group_settle(filed)
+  settle(filed)
   if filed ~= hash and call('EXISTS', group_key(hash)) == 1 then
-    group_settle(hash)
+    settle(hash)
   end
 end
 
 local function repair_group(hash)
   local first, score = group_first(group_name(hash))
-  local needs, place = unpack(call('HMGET', group_key(hash), 'needs', 'place'))
+  local needs, place, queue, job = unpack(call('HMGET', group_key(hash), 'needs', 'place', 'queue', 'job'))
   if not first then
-    group_settle(hash)
-  elseif not needs or redis.sha1hex(needs) ~= hash then
+    settle(hash)
+  elseif not needs or (queue and not job) or group_hash(needs, queue, job) ~= hash then
     group_place(hash, nil)
-    call('DEL', group_key(hash)) -- its requests are filed anew
+    call('DEL', group_key(hash)) -- its requests and runs are filed anew
   else
     if not place or place == '' then
-      place = place_of(needs_parse(needs), score)
+      place = place_of(needs ~= '' and needs_parse(needs) or first_needs(hash), score, queue, job)
     end
     group_place(hash, place, digits(score))
   end
 end
 
 local function repair_member(item)
-  local hash = group_name(item.group)
-  local session, n = string.match(text(item.member, 'member', 100), '^([%w_.-]+)/(%d+)$')
-  local line = session and call('HGET', requests_key(session), n)
-  if not line or word(line, 'group') ~= hash then
-    call('ZREM', group_requests(hash), item.member)
-    group_settle(hash)
+  local hash, member = group_name(item.group), text(item.member, 'member', 100)
+  if not is_member(hash, member) then
+    call('ZREM', group_requests(hash), member)
+    settle(hash)
   end
 end
 

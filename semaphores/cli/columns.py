@@ -12,7 +12,7 @@ from semaphores.cli.words import shown, shown_slots
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, RequestView, SessionView
 from semaphores.wording import seconds
 
-__all__ = ["COLUMNS", "Column", "age", "bar", "capacity_text"]
+__all__ = ["COLUMNS", "Column", "age", "bar", "capacity_text", "moment_text"]
 
 BAR = 10  # characters
 
@@ -64,7 +64,8 @@ def _source(limit: LimitStatus) -> str:
     return "default" if limit.default else limit.origin or ""
 
 
-def _time(moment: datetime | None) -> str:
+def moment_text(moment: datetime | None) -> str:
+    """Return a time in the zone of whoever reads it; empty when unknown."""
     return "" if moment is None else moment.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
@@ -85,6 +86,7 @@ COLUMNS: Mapping[type, Sequence[Column]] = {
         Column("LEASE", lambda lease: lease.id),
         Column("SLOTS", lambda lease: shown_slots(lease.slots)),
         Column("HOLDER", lambda lease: lease.holder),
+        Column("RUN", lambda lease: lease.run or "", optional=True),
         Column("HELD FOR", lambda lease: age(lease.held_for), right=True),
         Column("LAST BEAT", lambda lease: f"{age(lease.heartbeat_age)} ago" if lease.alive else "none", right=True),
         Column("TOKEN", lambda lease: str(lease.token or "")),
@@ -111,10 +113,10 @@ COLUMNS: Mapping[type, Sequence[Column]] = {
         Column(
             "LAST BEAT", lambda session: f"{age(session.heartbeat_age)} ago" if session.alive else "none", right=True
         ),
-        Column("STARTED", lambda session: _time(session.started)),
+        Column("STARTED", lambda session: moment_text(session.started)),
     ),
     AuditEntry: (
-        Column("AT", lambda entry: _time(entry.at)),
+        Column("AT", lambda entry: moment_text(entry.at)),
         Column("WHAT", lambda entry: entry.what),
         Column("BEFORE", lambda entry: entry.before or "-"),
         Column("AFTER", lambda entry: entry.after or "-"),

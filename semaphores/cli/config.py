@@ -13,6 +13,7 @@ from semaphores.cli.render import json_text, line, plain
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import CONFIG, Json, Verb, single
 from semaphores.cli.words import printable
+from semaphores.config.settings import Config
 from semaphores.errors import UsageError
 
 apps = {"validate": single(), "diff": single(), "apply": single()}
@@ -51,7 +52,7 @@ def validate(ctx: typer.Context, file: File = None, json: Json = False) -> int:
     if found:
         return 1
     config = read_config(path)
-    line(f"{path}: good, {_count(len(config.limits))}")
+    line(f"{path}: good, {_size(config)}")
     for section in config.ignored:
         line(f"  ignored: {section}")
     return 0
@@ -91,7 +92,7 @@ def apply(ctx: typer.Context, file: File = None, prune: Prune = False) -> None:
         done = sum(not change.kind.startswith("keep") for change in changes)
         version = client.namespace().config
         line(
-            f"applied {_count(len(config.limits))}: {done} changed, version {version}"
+            f"applied {_size(config)}: {done} changed, version {version}"
             if done
             else f"nothing to change: {path} is in force"
         )
@@ -104,5 +105,11 @@ def _path(ctx: typer.Context, file: str | None) -> str:
     return str(path)
 
 
-def _count(limits: int) -> str:
-    return "1 limit" if limits == 1 else f"{limits} limits"
+def _size(config: Config) -> str:
+    """Return what a file sets: its limits, and settings of runs if there are any."""
+    settings = sum(bool(value) for value in config.settings.values())
+    return _count(len(config.limits), "limit") + (f" and {_count(settings, 'setting')}" if settings else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,13 +1,15 @@
 """Render: the one place that turns any view into JSON, or into rows of text. rich is imported when a table is drawn.
 
 JSON has the fields of the view's dataclass under their own names: times are ISO 8601 with zone, spans are seconds, what
-is not known is null. Text is for people and may change; no byte of a name reaches a terminal as a control character.
+is not known is null, bytes are base64. Text is for people and may change; no byte of a name reaches a terminal as a
+control character.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from semaphores.cli.columns import COLUMNS, Column
+from semaphores.cli.run_columns import RUN_COLUMNS
 from semaphores.cli.words import printable
 from semaphores.errors import Holder
 from semaphores.scripts.stored import moment
@@ -36,6 +39,8 @@ def plain(value: object) -> Plain:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if isinstance(value, Holder):
         return {"lease": value.lease, "name": value.name, "since": moment(value.since).isoformat()}
     if is_dataclass(value) and not isinstance(value, type):
@@ -74,7 +79,7 @@ def show(views: Sequence[object], *, as_json: bool, empty: str) -> None:
 
 def columns_of(views: Sequence[object]) -> Sequence[Column]:
     """Return the columns of a table of such views; those that no row has anything to say in are left out."""
-    columns = COLUMNS[type(views[0])]
+    columns = COLUMNS.get(type(views[0])) or RUN_COLUMNS[type(views[0])]
     return [column for column in columns if not column.optional or any(column.cell(view) for view in views)]
 
 

@@ -1,10 +1,10 @@
-"""`semaphores status`: every limit, once or live."""
+"""`semaphores status`: every limit and how many runs there are, once or live."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,8 @@ from semaphores.cli.tree import Json, Verb, single
 from semaphores.cli.words import printable
 from semaphores.client import Client
 from semaphores.errors import ServerError
+from semaphores.runs import RunView
+from semaphores.runs.views import IN_PROGRESS
 from semaphores.status import LimitStatus, NamespaceView
 from semaphores.wording import seconds
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 app = single()
 
 REDRAW = 0.5  # seconds
+_RUNS = "\n"  # no limit is called so
+_AROUND_RUNS = 4  # lines: a blank one, the header, '… and more', and the cursor's
 NO_LIMITS = "no limits yet: 'semaphores pool set NAME N' makes one"
 
 
@@ -35,6 +39,17 @@ class Status:
     name: str  # of the namespace
     namespace: NamespaceView
     limits: tuple[LimitStatus, ...]
+    runs: Mapping[str, int]  # how many by status, all statuses
+
+    def runs_line(self) -> str:
+        """Return how many runs there are of each status; empty when there are none."""
+        counts = [f"{count} {status}" for status, count in self.runs.items() if count]
+        return f"runs: {', '.join(counts)}" if counts else ""
+
+    @property
+    def in_progress(self) -> int:
+        """How many runs hold slots."""
+        return sum(self.runs[status] for status in IN_PROGRESS)
 
     def headline(self) -> str:
         """Return the namespace on one line."""
@@ -72,7 +87,7 @@ def status(
 
 
 def _read(client: Client) -> Status:
-    return Status(client.connections.namespace, client.namespace(), client.status())
+    return Status(client.connections.namespace, client.namespace(), client.status(), client.runs.counts())
 
 
 def _reads(client: Client) -> Iterator[Status | ServerError]:
@@ -92,6 +107,8 @@ def _once(found: Status, *, as_json: bool) -> None:
         print(json_text(found))
         return
     line(found.headline())
+    if found.runs_line():
+        line(found.runs_line())
     if found.namespace.exists or found.limits:
         show(found.limits, as_json=False, empty=NO_LIMITS)
 
@@ -103,8 +120,9 @@ def _lines(client: Client) -> None:
         if isinstance(found, Status):
             header, *rows = text_rows(found.limits) if found.limits else [NO_LIMITS]
             now = {limit.limit: row for limit, row in zip(found.limits, rows, strict=True)}
+            now[_RUNS] = found.runs_line()
             for name, row in {"": header, **now}.items():
-                if before.get(name) != row and (name or not before):
+                if before.get(name, "") != row and (name or not before):
                     print(f"{time.strftime('%H:%M:%S')}  {row}", flush=True)
             before = {"": header, **now}
 
@@ -118,9 +136,30 @@ def _live(client: Client) -> None:
     with Live(console=screen, auto_refresh=False, vertical_overflow="crop") as live:
         for found in _reads(client):
             if isinstance(found, Status):
-                shown: list[RenderableType] = [Text(printable(found.headline()), style="dim"), Text("")]
+                lines = [text for text in (found.headline(), found.runs_line()) if text]
+                shown: list[RenderableType] = [*(Text(printable(text), style="dim") for text in lines), Text("")]
                 shown.append(table(found.limits, _style) if found.limits else Text(NO_LIMITS))
+                room = screen.height - len(lines) - 1 - (len(found.limits) + 1) - _AROUND_RUNS
+                if found.in_progress and room > 0:
+                    shown += [Text(""), *_runs(client, room)]
                 live.update(Group(*shown), refresh=True)
+
+
+def _runs(client: Client, room: int) -> Iterator[RenderableType]:
+    """Give the runs in progress, in so many lines: the longest running first."""
+    from rich.text import Text
+
+    runs: list[RunView] = []
+    try:
+        for status in IN_PROGRESS:
+            runs += client.runs.list(status, most=room + 1)
+    except ServerError:
+        return
+    if runs:
+        runs.sort(key=lambda run: (run.granted is None, run.granted))
+        yield table(runs[:room])
+        if len(runs) > room:
+            yield Text("… and more: 'semaphores run list --status STARTED'", style="dim")
 
 
 def _style(limit: object) -> str:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from semaphores.cli.nouns import NOUNS, Word, contributed_nouns, contributed_verbs
 from semaphores.cli.words import nearest
 from semaphores.errors import UsageError
 
@@ -25,25 +26,6 @@ __all__ = ["CONFIG", "NAMESPACE", "URL", "Json", "Noun", "Verb", "CommandLine", 
 URL, NAMESPACE, CONFIG = "semaphores.url", "semaphores.namespace", "semaphores.config"  # in the context's meta
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON: times in ISO 8601 with zone, spans in seconds.")]
-
-# Nouns in the order of the help: module, what it says there.
-_NOUNS = {
-    "status": ("status", "Show every limit: used, capacity, waiting, oldest wait."),
-    "pool": ("pool", "Set, list, delete, pause and resume pools."),
-    "limit": ("limit", "The same for every kind of limit: runs, pools and tags."),
-    "exec": ("exec", "Run a command while holding slots."),
-    "lease": ("lease", "Show who holds slots, and take them away by force."),
-    "why": ("why", "Say what blocks a request, who holds that, and the position in line."),
-    "session": ("session", "Show the processes that live in the namespace."),
-    "audit": ("audit", "Show who changed which limit, and forced releases."),
-    "validate": ("config", "Check a configuration file."),
-    "diff": ("config", "Show what applying a configuration file would change."),
-    "apply": ("config", "Bring a configuration file into force."),
-    "init": ("init", "Make a new namespace, without the grace."),
-    "doctor": ("doctor", "Find what is wrong in the namespace or endangers its server, and repair it."),
-    "server": ("server", "Start, stop and look at the embedded server."),
-    "demo": ("demo", "See it at work: index the standard library with several processes."),
-}
 
 
 def _remember(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
@@ -73,7 +55,7 @@ def _anywhere(url: _Url = None, namespace: _Namespace = None, config: _Config = 
     """Carry the options that every command takes."""
 
 
-def _global_options() -> list[object]:
+def _global_options() -> list[_Option]:
     app = typer.Typer(add_completion=False)
     app.command()(_anywhere)
     return [param for param in get_command(app).params if param.name in ("url", "namespace", "config")]
@@ -116,6 +98,10 @@ class _Parameter(Protocol):
     nargs: int
 
 
+class _Option(Protocol):
+    opts: list[str]
+
+
 def _quicken(params: Iterable[object]) -> None:
     """Spare plain words the detour, where this version of typer takes it."""
     for param in params:
@@ -130,7 +116,8 @@ class Verb(TyperCommand):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.params.extend(_global_options())  # type: ignore[arg-type]
+        taken = {option for param in self.params for option in param.opts}  # `run submit --config` is of the run
+        self.params.extend(option for option in _global_options() if not taken.intersection(option.opts))  # type: ignore[misc]
         _quicken(self.params)
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -166,12 +153,20 @@ class Noun(TyperGroup):
         self.params.extend(_global_options())  # type: ignore[arg-type]
         _quicken(self.params)
 
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the verbs in the order of the help: ours, then those that other packages add."""
+        own = super().list_commands(ctx)
+        return [*own, *(verb for verb in contributed_verbs(self.name or "") if verb not in own)]
+
     def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override]
         """Return a verb. Raises UsageError with the nearest known one."""
         found = super().get_command(ctx, cmd_name)
-        if found is None:
-            raise unknown_command(f"{self.name} {cmd_name}", nearest(cmd_name, self.commands))
-        return found
+        if found is not None:
+            return found
+        added = contributed_verbs(self.name or "")
+        if cmd_name not in added:
+            raise unknown_command(f"{self.name} {cmd_name}", nearest(cmd_name, [*self.commands, *added]))
+        return _imported(added[cmd_name], cmd_name)
 
 
 class Root(Noun):
@@ -179,21 +174,27 @@ class Root(Noun):
 
     def list_commands(self, ctx: object) -> list[str]:
         """Return the nouns in the order of the help."""
-        return list(_NOUNS)
+        return [*NOUNS, *contributed_nouns()]
 
     def get_command(self, ctx: object, cmd_name: str):  # type: ignore[no-untyped-def]
         """Return a noun, its module imported."""
-        if cmd_name not in _NOUNS:
-            raise unknown_command(cmd_name, nearest(cmd_name, _NOUNS))
-        module = import_module(f"semaphores.cli.{_NOUNS[cmd_name][0]}")
-        found = get_command(module.apps[cmd_name] if hasattr(module, "apps") else module.app)
-        found.name = cmd_name
-        return found
+        word = NOUNS.get(cmd_name) or contributed_nouns().get(cmd_name)
+        if word is None:
+            raise unknown_command(cmd_name, nearest(cmd_name, self.list_commands(ctx)))
+        return _imported(word, cmd_name)
 
     def format_commands(self, ctx: typer.Context, formatter: _Formatter) -> None:  # type: ignore[override]
         """Write the list of nouns without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _NOUNS.items()])
+            formatter.write_dl([(name, word.help) for name, word in {**NOUNS, **contributed_nouns()}.items()])
+
+
+def _imported(word: Word, name: str):  # type: ignore[no-untyped-def]
+    """Return the command of a word, its module imported."""
+    module = import_module(word.module)
+    found = get_command(module.apps[name] if hasattr(module, "apps") else module.app)
+    found.name = name
+    return found
 
 
 def unknown_command(words: str, meant: str | None) -> UsageError:

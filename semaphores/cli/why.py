@@ -13,22 +13,23 @@ from semaphores.cli.tree import Json, Verb, single
 from semaphores.cli.words import limit_of, pool_of
 from semaphores.client import Client
 from semaphores.errors import NotFound, UsageError
+from semaphores.runs.why import RunWhy
 from semaphores.why import LeaseWhy, LimitWhy, RequestWhy, SessionWhy, Why
 
 app = single()
 
-_KINDS = {RequestWhy: "request", LeaseWhy: "lease", SessionWhy: "session", LimitWhy: "limit"}
+_KINDS = {RequestWhy: "request", LeaseWhy: "lease", SessionWhy: "session", LimitWhy: "limit", RunWhy: "run"}
 
 
 @app.command("why", cls=Verb)
 def why(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="ID", help="A request or lease (SESSION/N), a session, pool or limit.")
+        str, typer.Argument(metavar="ID", help="A run, a request or lease (SESSION/N), a session, pool or limit.")
     ],
     json: Json = False,
 ) -> None:
-    """Say what blocks a request, who holds that, since when, and its position in line.
+    """Say what blocks a run or a request, who holds that, since when, and its position in line.
 
     Of a lease, a session or a limit it says what it holds, or who holds and waits for it.
     """
@@ -40,7 +41,7 @@ def why(
             _tell(found)
 
 
-def _find(client: Client, name: str) -> Why:
+def _find(client: Client, name: str) -> Why | RunWhy:
     """Ask by the name as given, then by the name as it is stored, which differs where it has blanks and the like."""
     try:
         return client.why(name)
@@ -50,9 +51,9 @@ def _find(client: Client, name: str) -> Why:
         raise
 
 
-def _tell(found: Why) -> None:
+def _tell(found: Why | RunWhy) -> None:
     line(str(found))
-    if isinstance(found, RequestWhy):
+    if isinstance(found, RequestWhy | RunWhy):
         for need in found.needs:
             if not need.blocks:
                 line(f"  it also needs {need}")

@@ -86,7 +86,7 @@ class PlainView(SilentView):
         if now < self._next:
             return
         self._next = now + LINE
-        self.say(", ".join([_files(done, self._total), *map(_line, self._client.status())]))
+        self.say(", ".join([_files(done, self._total), *map(_line, _limited(self._client))]))
 
 
 class LiveView(SilentView):
@@ -119,7 +119,7 @@ class LiveView(SilentView):
         now = time.monotonic()
         if now >= self._next:
             self._next = now + REFRESH
-            self._live.update(self._picture(done, self._client.status()), refresh=True)
+            self._live.update(self._picture(done, _limited(self._client)), refresh=True)
 
     def _picture(self, done: int, limits: Sequence[LimitStatus]) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -139,6 +139,10 @@ def view_for(client: Client, console: Console, *, silent: bool) -> View:
         return SilentView()
     drawable = console.is_terminal and not console.is_dumb_terminal
     return LiveView(client, console) if drawable else PlainView(client, console)
+
+
+def _limited(client: Client) -> list[LimitStatus]:
+    return [limit for limit in client.status() if limit.capacity is not None]
 
 
 def _files(done: int, total: int) -> str:

@@ -20,13 +20,14 @@ PAGE = 200  # names in one question
 MOST_AUDITED = 10_000  # the audit keeps about as many
 
 _TYPES = (  # of every key that is ours
-    (r"meta|limits|limits:info|broken|session:[^:]+(:leases|:requests|:aside)?|group:[0-9a-f]+|run:.+", "hash"),
+    (r"meta|limits|limits:info|settings|broken|session:[^:]+(:leases|:requests|:aside)?|group:[0-9a-f]+", "hash"),
+    (r"run:[^:]+(:ops)?|job:.+", "hash"),
     (
-        r"places|undrained|timers|sessions|(slots|waiters|heavy|line|jobs|takes|runs):.+|group:[0-9a-f]+:requests",
+        r"places|undrained|timers|sessions|(slots|waiters|line|jobs|takes|runs|queued):.+|group:[0-9a-f]+:requests",
         "zset",
     ),
-    (r"(host|code):.+", "set"),
-    (r"audit", "stream"),
+    (r"workers|jobs|(host|workers|codes|code):.+", "set"),
+    (r"audit|run:[^:]+:log", "stream"),
 )
 
 
@@ -59,7 +60,17 @@ def _units(keys: Mapping[str, str], listed: set[str], places: set[str]) -> dict[
         "requests": ids,
         "members": _named(keys, r"group:([0-9a-f]+):requests"),
         "group": _named(keys, r"group:([0-9a-f]+)(?::requests)?"),
-        "place": places | _named(keys, r"(waiters:.+)"),
+        "place": places | _named(keys, r"((?:waiters|line):.+)"),
+        "run": _named(keys, r"run:([^:]+)(?::.+)?"),
+        "run_index": _named(keys, r"runs:(.+)"),
+        "queued": _named(keys, r"queued:(.+)"),
+        "takes": _named(keys, r"takes:(.+)"),
+        "workers": {"all"} | _named(keys, r"workers:(.+)"),
+        "codes": _named(keys, r"codes:(.+)"),
+        "code": _named(keys, r"code:(.+)"),
+        "lines": _named(keys, r"jobs:(.+)"),
+        "jobs": ("jobs",),
+        "job": _named(keys, r"job:(.+)"),
         "limits": ("limits", "limits:info"),
         "broken": ("broken",),
     }

@@ -87,5 +87,31 @@ KINDS: Mapping[str, Kind] = {
     "place_unindexed": Kind("error", "lacks {name}, where someone waits: newcomers may pass them", "place"),
     "place_empty": Kind("error", "nobody waits here, though the index says so", "place"),
     "place_orphan": Kind("warning", "names the group {group}, which does not wait here", "place"),
-    "stalled": Kind("error", "its first request could go on, and nobody would try it", "drain"),
+    "run_missing": Kind("note", "its record is gone, what its ops told is left: that goes too", "run"),
+    "run_broken": Kind("error", "lacks a part: it is filled in from its group or lease, else the run fails", "run"),
+    "run_unindexed": Kind("warning", "is not right about run {name}: it is listed by its status", "run_index"),
+    "run_unqueued": Kind("warning", "lacks queued run {name}: on_conflict and lists would not see it", "run_queued"),
+    "queued_orphan": Kind("warning", "names run {name}, which is not queued there", "run_queued"),
+    "run_unfiled": Kind("error", "waits in no line: it would wait for ever; it is filed in its order", "run_waiting"),
+    "run_stranded": Kind("error", "waits for run {other}, which will not tell it when it ends", "run_waiting"),
+    "run_leaseless": Kind(
+        "error",
+        "is in progress without its lease: a living worker gets it back, else the run goes back to its queue or ends",
+        "run_lease",
+    ),
+    "run_timeless": Kind("warning", "lacks the end of run {name}: its time begins anew", "run_lease"),
+    "lease_runless": Kind(
+        "error", "does not know lease {name}, which is for it: its worker is told to stop", "lease_run"
+    ),
+    "take_unfiled": Kind("error", "lacks the free seat {name}: it would get no run", "take"),
+    "take_orphan": Kind("warning", "names the free seat {name}, which is none there", "take_index"),
+    "worker_unindexed": Kind("error", "lacks worker {name}: its queues look as if nobody served them", "worker"),
+    "worker_orphan": Kind("warning", "names {name}, which does not say that it works there", "worker_index"),
+    "code_missing": Kind(
+        "error", "is missing: worker {name} would get no run; it is told so, and tells its jobs again", "jobs_of"
+    ),
+    "code_orphan": Kind("warning", "names the jobs of {name}, where nobody works any more", "code"),
+    "job_unindexed": Kind("warning", "is not right about job {name}: what is known of it is listed", "job"),
+    "line_unindexed": Kind("error", "is not right about {name}: free seats would pass its first run", "line"),
+    "stalled": Kind("error", "its first request or run could go on, and nobody would try it", "drain"),
 }

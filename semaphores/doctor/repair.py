@@ -13,9 +13,21 @@ PAGE = 200  # items in one call
 
 # What others are built on comes first; waiters go on last, when everything they look at is right.
 _ORDER = (
-    *("type", "meta", "limit", "audit", "session", "lease", "orphan", "request", "member", "group", "place"),
-    *("broken", "drain"),
+    *("type", "meta", "limit", "audit", "session", "worker", "worker_index", "lease", "run", "run_lease", "lease_run"),
+    *("orphan", "request", "member", "group", "place", "run_waiting", "run_index", "run_queued", "jobs_of", "code"),
+    *("take", "take_index", "line", "job", "broken", "drain"),
 )
+
+# What an item is made of where a name is not enough: its words, and which facts of a finding they are.
+_MADE_OF: Mapping[str, Mapping[str, str]] = {
+    "type": {"key": "key", "wanted": "wanted"},
+    "limit": {"limit": "name", "capacity": "capacity", "info": "info"},
+    "member": {"member": "name", "group": "group"},
+    "place": {"place": "name", "group": "group"},
+    "run_queued": {"run": "name", "limit": "limit"},
+    "worker_index": {"session": "name", "place": "place"},
+    "take_index": {"take": "name", "place": "place"},
+}
 
 
 def repair(findings: Sequence[Finding], *, ttl: float = 10.0) -> Asking[Mended]:
@@ -45,14 +57,9 @@ def _items(name: str, findings: Sequence[Finding], ttl: float) -> list[object]:
         return ["all"]
     if name == "orphan":
         return _orphans(facts)
-    if name == "type":
-        return [_picked(fact, ("key", "wanted")) for fact in facts]
-    if name == "limit":
-        return [{"limit": fact["name"], **_picked(fact, ("capacity", "info"))} for fact in facts]
-    if name == "member":
-        return [{"member": fact["name"], "group": fact["group"]} for fact in facts]
-    if name == "place":
-        return [{"place": fact["name"], **_picked(fact, ("group",))} for fact in facts]
+    if name in _MADE_OF:
+        made_of = _MADE_OF[name].items()
+        return [{word: fact[where] for word, where in made_of if where in fact} for fact in facts]
     return list(dict.fromkeys(fact["name"] for fact in facts))
 
 

@@ -7,6 +7,7 @@ from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.runs.spec import RunSpec
 from semaphores.runs.verbs import Submitted
 from semaphores.runs.views import JobView, LogEntry, OpView, RunDetails, RunView, WorkerView
+from semaphores.runs.why import RunWhy
 
 __all__ = [
     "AsyncRuns",
@@ -16,6 +17,7 @@ __all__ = [
     "RunDetails",
     "RunSpec",
     "RunView",
+    "RunWhy",
     "Runs",
     "Submitted",
     "WorkerView",

@@ -19,7 +19,7 @@ from semaphores.runs.views import (
     WorkerView,
     job_view,
     log_entry,
-    op_view,
+    op_views,
     run_view,
     worker_view,
 )
@@ -140,12 +140,10 @@ def details(run: str) -> Asking[RunDetails]:
     row = reply.get("row")
     if not isinstance(row, dict):
         raise NotFound("run", run)
-    told = reply.get("ops")
-    ops = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
     served, results = reply.get("served"), text(reply, "results")
     return RunDetails(
         run=run_view(row),
-        ops=tuple(sorted(ops, key=lambda op: (op.since is None, op.since, op.op))),
+        ops=op_views(reply),
         place=text(reply, "place"),
         limits=tuple(_blocker(one) for one in rows(reply, "limits")),
         served=bool(served) if served is not None else None,

@@ -188,6 +188,13 @@ def op_view(op: str, line: str) -> OpView:
     )
 
 
+def op_views(reply: Reply) -> tuple[OpView, ...]:
+    """Return the ops of a run from its reply, the first that began first."""
+    told = reply.get("ops")
+    found = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
+    return tuple(sorted(found, key=lambda op: (op.since is None, op.since, op.op)))
+
+
 def log_entry(row: Reply) -> LogEntry:
     """Return a line of a log from its row."""
     name = text(row, "id") or "0-0"

@@ -31,7 +31,7 @@ def timeout_of(answer: Answer, waited: float) -> AcquireTimeout:
         used=_int(answer.get("used", 0)),
         capacity=None if capacity < 0 else capacity,
         holders=tuple(
-            Holder(str(one["lease"]), str(one["name"]), float(one["since"]))
+            Holder(str(one["lease"]), str(one["name"]), float(one["since"]), one.get("run"))
             for one in (holders if isinstance(holders, list) else ())
         ),
         position=_int(answer["position"]) if "position" in answer else None,

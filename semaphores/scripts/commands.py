@@ -170,12 +170,14 @@ def encode(command: Command, n: int) -> bytes:
     fields: dict[str, object] = {"op": command.op, "n": n}
     for name in command.__slots__:
         value = getattr(command, name)
-        if value is not None and value != () and value != []:
-            fields[name.rstrip("_")] = value
+        if value is None or (value.__class__ in _LISTS and not value):
+            continue
+        fields["try" if name == "try_" else name] = value
     packed: bytes = msgpack.packb(fields, unicode_errors="surrogateescape")
     return packed
 
 
+_LISTS = (list, tuple)
 MOST_SHORT = 2**32 - 1  # as a 32-bit number of msgpack; beyond it, commands are packed the long way
 _short = struct.Struct(">I").pack
 _RELEASE = b"\x84\xa2op\xa7release\xa5lease\xce"

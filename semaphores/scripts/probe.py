@@ -62,7 +62,7 @@ def judge_load(error: str | None, info: Mapping[str, object] | None = None) -> N
     Raises ServerUnsuitable where the server will never take the library, ServerUnavailable where it will not for now.
     """
     if error is not None and not error.endswith("already exists"):
-        _refuse_error(error, " ".join(_who({}, info or {})).strip())
+        _refuse_error(error, " ".join(_who({}, info)).strip() if info else "the server")
 
 
 def info_fields(info: bytes) -> dict[str, str]:

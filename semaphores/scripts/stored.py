@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 __all__ = ["LimitInfo", "Line", "moment", "parse_info", "parse_line", "parse_needs"]
 
-_FIELD = re.compile(r"(?:^| )(token|holder|since|order|group|revoked)=([^ ]*)")
+_FIELD = re.compile(r"(?:^| )(token|holder|since|order|group|revoked|run)=([^ ]*)")
 _ABOUT = re.compile(r"(?:^| )(origin|version|by|at|paused_from)=([^ ]*)")
 
 
@@ -33,6 +33,7 @@ class Line:
     order: int | None = None  # (4095 - priority) * 2^40 + sequence
     group: str | None = None
     revoked: str | None = None  # by whom
+    run: str | None = None  # that the lease is for
 
     @property
     def priority(self) -> int:
@@ -66,6 +67,7 @@ def parse_line(line: str) -> Line:
         order=_whole(found.get("order")),
         group=found.get("group"),
         revoked=unquote(found["revoked"]) if "revoked" in found else None,
+        run=found.get("run"),
     )
 
 

@@ -67,6 +67,7 @@ class LoopPort:
         self._queue: deque[Pending] = deque()
         self._flight: deque[Sent | asyncio.Future[object]] = deque()
         self._flushing = False
+        self._loading = False  # the library: until it is there, nothing else is sent
         self._connecting: asyncio.Lock | None = None
         self._farewell: AsyncGenerator[None, None] | None = None
         self._epoch = 0
@@ -154,6 +155,7 @@ class LoopPort:
         transport, self._transport, self._protocol = self._transport, None, None
         if transport is not None:
             transport.close()
+        self._loading = False
         flight, self._flight = self._flight, deque()
         broken = list(self._queue)
         for one in flight:
@@ -215,7 +217,7 @@ class LoopPort:
     def _flush(self) -> None:
         self._flushing = False
         transport = self._transport  # another thread may close the client just now
-        if transport is None or not self._queue:
+        if transport is None or not self._queue or self._loading:
             return
         if not self.ready:
             self.disconnect()  # of an older epoch: it may lead to a server that is primary no more
@@ -243,7 +245,7 @@ class LoopPort:
         while reply is not False:
             self._replied(reply)
             reply = self._reader.gets()
-        if self._queue and not self._flushing:
+        if not self._flushing:  # behind the wake-ups just caused: what these tasks want goes out in the same turn
             self._flushing = True
             self.loop.call_soon(self._flush)
 
@@ -275,8 +277,8 @@ class LoopPort:
     def _trouble(self, sent: Sent, error: str) -> None:
         trouble = trouble_of(error)
         if trouble is Trouble.LOAD:
-            self._load()
             self._again(sent.items)
+            self._load()
         elif trouble is Trouble.MEMORY:
             self._relieve(sent.items)
         elif trouble is Trouble.FATAL:
@@ -289,17 +291,22 @@ class LoopPort:
         self._queue.extendleft(reversed(items))
 
     def _load(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._loading:
+            self._loading = True
             loaded: asyncio.Future[object] = self.loop.create_future()
             loaded.add_done_callback(self._loaded)
             self._flight.append(loaded)
             self._transport.write(pack_command(b"FUNCTION", b"LOAD", library().text))
 
     def _loaded(self, loaded: asyncio.Future[object]) -> None:
-        """Where the server does not take the library, what waits to be sent would ask for it again and again."""
-        reply = None if loaded.cancelled() or loaded.exception() else loaded.result()
+        """Go on where the server took the library; where it never will, fail what needs it."""
+        if loaded.exception():
+            return  # disconnected meanwhile
+        self._loading = False
+        reply = loaded.result()
         try:
             judge_load(str(reply) if isinstance(reply, hiredis.ReplyError) else None)
+            self._flush()
         except ServerUnavailable:
             self.disconnect()  # the keeper sends it until the server is itself again
         except ServerError as error:

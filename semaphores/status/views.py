@@ -22,7 +22,7 @@ class LimitStatus:
     kind: str  # runs, pool or tag
     capacity: int | None  # slots; None is unlimited
     used: int
-    waiting: int  # requests that wait because of this limit
+    waiting: int  # requests and runs that wait because of this limit
     oldest_wait: float | None  # seconds
     paused: bool  # capacity 0
     paused_from: int | None  # capacity that `resume` brings back; -1: it had none; None: nothing is remembered
@@ -54,7 +54,7 @@ class SessionView:
     heartbeat_age: float | None  # seconds since it was heard of
     alive: bool  # not past its expiry on the lease clock
     leases: int
-    waiting: int
+    waiting: int  # requests; a worker's free seats wait for no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class LeaseView:
     revoked: str | None  # by whom its release was forced
     heartbeat_age: float | None  # of its session, seconds
     alive: bool  # its session is
+    run: str | None = None  # that it is for
 
     @property
     def session(self) -> str:
@@ -184,6 +185,7 @@ def lease_view(name: str, line: Line, session: SessionView | None, now: float) -
         revoked=line.revoked,
         heartbeat_age=session.heartbeat_age if session else None,
         alive=session is not None and session.alive,
+        run=line.run,
     )
 
 

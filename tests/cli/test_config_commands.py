@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from semaphores import Client
@@ -66,6 +67,48 @@ def test_apply_does_what_diff_said_and_then_nothing(cli: CommandLine, client: Cl
         "pool:byhand": 3, "pool:database": 5, "runs": 10,
     }  # fmt: skip
     assert "nothing to change" in cli.ok("apply", path).out
+
+
+SETTINGS = """\
+concurrency: {pools: {granularity: run}, runs: {max_concurrent_runs: 10}}
+run_monitoring: {enabled: true, start_timeout_seconds: 90, cancel_timeout_seconds: 30.5, max_runtime_seconds: 3600}
+"""
+
+
+def test_settings_of_runs_are_told_counted_and_audited(cli: CommandLine, client: Client, tmp_path: Path) -> None:
+    path = written(tmp_path, SETTINGS)
+    assert "good, 1 limit and 4 settings" in cli.ok("validate", path).out
+    changes = cli.ok("diff", path).out
+    assert changes.splitlines() == [
+        "set cancel timeout: 30.5 s",
+        "set granularity: run",
+        "set max runtime: 3600 s",
+        "set start timeout: 90 s",
+        "add runs: 10",
+    ]
+    told = rows(cli.ok("diff", path, "--json").json)
+    assert told[1] == {"setting": "granularity", "before": None, "after": "run", "kind": "set"}
+    assert keys(told[4]) == {"limit", "before", "after", "kind"}
+    assert cli.ok("apply", path).out == f"{changes}applied 1 limit and 4 settings: 5 changed, version 1\n"
+    assert "nothing to change" in cli.ok("apply", path).out
+    assert client.namespace().settings == {
+        "granularity": "run", "start_timeout": "90", "cancel_timeout": "30.5", "max_runtime": "3600",
+    }  # fmt: skip
+    audited = {str(row["what"]): row["after"] for row in rows(cli.ok("audit", "--json").json)}
+    assert (audited["set granularity"], audited["set cancel_timeout"]) == ("run", "30.5")
+
+
+def test_a_setting_that_the_file_no_longer_enables_goes(cli: CommandLine, client: Client, tmp_path: Path) -> None:
+    cli.ok("apply", written(tmp_path, SETTINGS))
+    path = written(tmp_path, SETTINGS.replace("enabled: true", "enabled: false").replace(": run}", ": op}"))
+    assert cli.ok("apply", path).out.splitlines() == [
+        "no cancel timeout any more (was 30.5 s)",
+        "set granularity: run -> op",
+        "no max runtime any more (was 3600 s)",
+        "no start timeout any more (was 90 s)",
+        "applied 1 limit and 1 setting: 4 changed, version 2",
+    ]
+    assert re.search(r"set start_timeout +90 +none ", cli.ok("audit").out)
 
 
 def test_prune_deletes_what_a_file_once_set(cli: CommandLine, client: Client, tmp_path: Path) -> None:

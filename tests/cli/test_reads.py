@@ -16,6 +16,7 @@ from tests.cli.commandline import CommandLine, first_line, keys, rows
 
 LEASE_FIELDS = {
     *("id", "slots", "token", "holder", "host", "since", "held_for", "revoked", "heartbeat_age", "alive"),
+    "run",
 }
 REQUEST_FIELDS = {
     *("id", "slots", "holder", "host", "since", "waited", "blocked_by", "position", "priority", "heartbeat_age"),
@@ -26,7 +27,7 @@ SESSION_FIELDS = {
 }
 NAMESPACE_FIELDS = {
     *("exists", "schema", "epoch", "server", "ttl", "config", "grace", "quiet", "sessions", "places", "undrained"),
-    "broken",
+    *("broken", "settings"),
 }
 
 
@@ -71,7 +72,7 @@ def test_status_tells_every_limit_and_the_namespace(cli: CommandLine, client: Cl
     assert re.search(r"pool:database +2/4 .* hand +one writer", text), text
     assert re.search(r"pool:\* +2 each", text), text
     assert namespace in text
-    assert keys(found) == {"name", "namespace", "limits"}
+    assert keys(found) == {"name", "namespace", "limits", "runs"}
     assert isinstance(found, dict)
     assert keys(found["namespace"]) == NAMESPACE_FIELDS
     assert (found["namespace"]["ttl"], found["namespace"]["grace"]) == (5.0, None)

@@ -10,6 +10,9 @@ import redis
 
 from semaphores import LeaseLost, connect
 from semaphores.client import Client
+from semaphores.scripts.commands import ChangeLimits
+from tests.lua.fleet import enroll, start, submit, take
+from tests.lua.harness import Calls
 from tests.servers import Server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text(encoding="utf-8")
@@ -36,6 +39,7 @@ def test_every_key_of_a_busy_namespace_is_on_the_page_with_its_type(
             waiting.start()
             while not client.requests():
                 pass
+            work(Calls(server, namespace))
             held = keys_of(raw, namespace)
             client.release(lease.id)  # a timer, until its holder answers
             held |= keys_of(raw, namespace)
@@ -49,6 +53,24 @@ def test_every_key_of_a_busy_namespace_is_on_the_page_with_its_type(
     assert not [key for key in held if documented(key) is None]
     quiet = {"never", "session:ID:aside", "undrained", "timers", "broken"}
     assert {name for name, _ in ROWS} - quiet <= {documented(key) for key in held}, "all others are in use here"
+
+
+def work(calls: Calls) -> None:
+    """Leave a run at work, one that waits for a seat, and a free seat."""
+    worker = calls.session("worker")
+    worker.send(ChangeLimits([], "hand", "me", settings={"granularity": "op"}))
+    enroll(worker, "etl")
+    submit(worker, "r1")
+    take(worker)
+    start(
+        worker,
+        "r1",
+        ops={"extract": "STARTED since=1 attempt=1 text="},
+        entries=[["kind", "INFO", "text", "it begins"]],
+    )
+    submit(worker, "r2", "report")
+    take(worker)
+    calls.close()
 
 
 def wait_in_line(client: Client) -> None:

@@ -45,8 +45,8 @@ def stored(calls: Calls) -> list[str]:
     return list(calls.keys())
 
 
-def start(worker: Session, run: str) -> Mapping[str, object]:
-    return worker.send(Start(run, token(worker.calls, run))).answer
+def start(worker: Session, run: str, **more: object) -> Mapping[str, object]:
+    return worker.send(Start(run, token(worker.calls, run), **more)).answer  # type: ignore[arg-type]
 
 
 def finish(worker: Session, run: str, how: str = "SUCCESS", **more: object) -> Mapping[str, object]:

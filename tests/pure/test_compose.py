@@ -16,11 +16,11 @@ from semaphores.scripts.parts import ComposeError
 FLAGS = {"call": [], "relief": ["allow-oom"], "read": ["no-writes"], "repair": ["allow-oom"], "probe": ["allow-oom"]}
 
 
-def together(*, put: Mapping[str, str], probe: str = "return lines") -> dict[str, str]:
+def together(*, put: Mapping[str, str], probe: str = "return probed") -> dict[str, str]:
     """The files with others among them, and with another end of the function that is easiest to call."""
     files: dict[str, str] = {}
     for name, text in sources().items():
-        files[name] = text.replace("return lines", probe) if name == "probe" else text
+        files[name] = text.replace("return probed", probe) if name == "probe" else text
         if name == "prelude/base":
             files |= {f"prelude/{other}": text for other, text in put.items()}
     return files

@@ -45,13 +45,20 @@ def test_the_page_of_keys_names_every_key_of_the_scripts_and_no_other() -> None:
     written = {"meta", "never"}  # KEYS of every call
     for source in LUA.values():
         code = re.sub(r"--.*", "", source)
-        code = re.sub(r"\bsession_key\(([^()]*)\)", "key('session:' .. x)", code)
+        code = re.sub(r"\b(session|run)_key\(([^()]*)\)", r"key('\1:' .. x)", code)
+        code = re.sub(r"'line:' \.\. ", "key('line:' .. x)", code)  # a place, which is a key by its whole name
         for expression in re.findall(r"\bkey\(((?:[^()]|\([^()]*\))*)\)((?: \.\. ':\w+')?)", code):
             literals = re.findall(r"'([^']*)'", "".join(expression))
             if expression[0].startswith("'") and literals[0] != "wake:":
-                written.add("*".join(literals) + ("*" if literals[-1].endswith(":") else ""))
-    documented = {re.sub(r"[A-Z]+", "*", name) for name in table("The keys")}
+                literals[0] = literals[0].replace(":tag:job=", ":")  # of the limits of a job
+                written.add(pattern("*".join(literals) + ("*" if literals[-1].endswith(":") else "")))
+    documented = {pattern(re.sub(r"[A-Z]+", "*", name)) for name in table("The keys")}
     assert documented == written
+
+
+def pattern(name: str) -> str:
+    """Return a key's name with one star for what may be several names: `takes:QUEUE:CODE` is `takes:*`."""
+    return re.sub(r"\*(:\*)+", "*", name)
 
 
 def test_the_page_of_keys_names_every_field_of_meta() -> None:
@@ -64,9 +71,47 @@ def test_the_page_of_keys_names_every_field_of_meta() -> None:
 def test_the_page_of_keys_names_every_field_of_a_session() -> None:
     source = (ROOT / "lua" / "prelude" / "sessions.lua").read_text(encoding="utf-8")
     source += (ROOT / "lua" / "commands" / "begin.lua").read_text(encoding="utf-8")
-    written = set(re.findall(r"'(\w+)', (?:digits|me\.|where|program|pids|host)", source))
+    written = set(re.findall(r"'(\w+)', (?:digits|expiry,|math\.|me\.|where|program|pids|host)", source))
     written |= set(re.findall(r"fields\[#fields \+ 1\] = '(\w+)'", source))
+    enroll = (ROOT / "lua" / "commands" / "enroll.lua").read_text(encoding="utf-8")
+    written |= set(re.findall(r"'HSET', session_key\(me\.id\), '(\w+)'", enroll))
     assert set(table("session:ID")) == written
+
+
+def test_the_page_of_keys_names_every_field_of_a_run() -> None:
+    """Those that a command reads or writes by name, and those of the lists that are read or written as a whole."""
+    used: set[str] = set()
+    for source in LUA.values():
+        for fields_of_run in re.findall(
+            r"'H(?:M?GET|SET|DEL|EXISTS)', run_key\([\w.]+\),((?:[^()]|\([^()]*\))*)", source
+        ):
+            used |= set(re.findall(r"'([a-z_]+)'", fields_of_run))
+        for listed in re.findall(r"local (?:TOLD|END|SHOWN) = \{(.*?)\}", source, re.DOTALL):
+            used |= set(re.findall(r"'([a-z_]+)'", listed))
+    submit = LUA[ROOT / "lua" / "commands" / "submit.lua"]
+    stored = submit.partition("local fields = {")[2].partition("\n  }")[0]
+    used |= set(re.findall(r"\b([a-z_]+) = ", stored)) | set(re.findall(r"\bfields\.([a-z_]+) = ", submit))
+    assert {"args", "lease", "submitted", "next", "granted"} <= used, (
+        "what this test looks for is written otherwise now"
+    )
+    assert set(table("run:ID")) == used
+
+
+def test_the_page_of_keys_names_every_field_of_a_group_and_every_setting() -> None:
+    groups = LUA[ROOT / "lua" / "prelude" / "groups.lua"]
+    written = {
+        name
+        for values in re.findall(r"'HSET', group_key\(hash\), ((?:[^()]|\([^()]*\))*)\)", groups)
+        for name in re.findall(r"'([a-z]+)'", values)
+    }
+    assert set(table("group:HASH")) == written
+    changes = LUA[ROOT / "lua" / "commands" / "change_limits.lua"]
+    spans = re.search(r"local SPANS = \{(.*?)\}", changes)
+    assert spans is not None
+    known = set(re.findall(r"(\w+) = true", spans[1])) | set(
+        re.findall(r"name == '(\w+)'", changes.partition("function checked_settings")[2])
+    )
+    assert set(table("settings")) == known
 
 
 # Headers of commands

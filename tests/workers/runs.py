@@ -34,9 +34,8 @@ class Told:
         return [(each.kind, each.text) for each in self.all if isinstance(each, LogLine)]
 
     def text(self, op: str, status: str) -> str:
-        return next(
-            each.text for each in self.all if isinstance(each, OpEvent) and (each.op, each.status) == (op, status)
-        )
+        events = [each for each in self.all if isinstance(each, OpEvent)]
+        return next(each.text for each in events if (each.op, each.status) == (op, status))
 
     async def until(self, found: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 
 import anyio
 
@@ -11,22 +11,28 @@ from workers.executor.protocol import Company
 
 __all__ = ["Children"]
 
+IDLE_FOR = 60.0  # seconds that a child waits for its next op; to start one takes 0.1 s, to keep one 30 MB
+MOST_IDLE = 32  # of one worker
+
 
 class Children:
     """The children of one worker. Use it in one event loop, and close it. `company`: who is to know of them."""
 
-    def __init__(self, company: Company | None = None, most_idle: int | None = None) -> None:
+    def __init__(
+        self, company: Company | None = None, *, idle_for: float = IDLE_FOR, most_idle: int = MOST_IDLE
+    ) -> None:
         self._company = company
-        self._most_idle = most_idle or os.cpu_count() or 1  # kept warm: more cannot be busy to any good
-        self._idle: list[Child] = []
+        self._idle_for, self._most_idle = idle_for, most_idle
+        self._idle: dict[Child, asyncio.TimerHandle] = {}  # the one that was busy last is the last
 
     def __repr__(self) -> str:
         return f"<Children, {len(self._idle)} idle>"
 
     async def take(self) -> Child:
-        """Return a child that is free: a warm one, or a new one."""
+        """Return a child that is free: a warm one, or a new one. Raises OpFailed when none can be started."""
         while self._idle:
-            child = self._idle.pop()
+            child, timer = self._idle.popitem()
+            timer.cancel()
             if child.alive:
                 return child
         child = await Child.start()
@@ -45,15 +51,20 @@ class Children:
     def give_back(self, child: Child) -> None:
         """Keep a child for the next op, if it is any good for one."""
         if child.alive and len(self._idle) < self._most_idle:
-            self._idle.append(child)
+            self._idle[child] = asyncio.get_running_loop().call_later(self._idle_for, self._expire, child)
         else:
             child.dismiss()
 
     async def close(self) -> None:
         """End the idle ones; the busy ones belong to runs, which end them."""
         with anyio.CancelScope(shield=True):
-            idle, self._idle = self._idle, []
-            for child in idle:
+            idle, self._idle = self._idle, {}
+            for child, timer in idle.items():
+                timer.cancel()
                 child.dismiss()
             for child in idle:
                 await child.gone()
+
+    def _expire(self, child: Child) -> None:
+        self._idle.pop(child, None)
+        child.dismiss()
