@@ -44,7 +44,12 @@ class Crew:
     def start(self, url: str | None = None) -> Worker:
         """Start one; it is ready when it is listed, or when it takes a run."""
         arguments = [url or self.url, self.namespace, self.ttl, self.seats]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **({"TEST_PLANTED_BUG": self.bug} if self.bug else {})}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            **self._address(url or self.url),
+            **({"TEST_PLANTED_BUG": self.bug} if self.bug else {}),
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.crew", *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -53,6 +58,11 @@ class Crew:
         )
         self.workers.append(Worker(process))
         return self.workers[-1]
+
+    def _address(self, url: str) -> dict[str, str]:
+        """By which the code of ops in child processes finds the namespace."""
+        found = {"URL": url, "NAMESPACE": self.namespace, "TTL": str(self.ttl)}
+        return {f"SEMAPHORES_{name}": value for name, value in found.items()}
 
 
 @contextmanager

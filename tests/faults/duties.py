@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import semaphores
 from semaphores.lease import chain
 from tests.faults.history import Diary
 from workers import Definitions, context, job, multiprocess, op
@@ -94,6 +95,21 @@ async def query(folder: str, hold: float = 0.02) -> None:
         await asyncio.sleep(STEP)
 
 
+@op(pool="database")
+async def inside(folder: str, hold: float = 0.02) -> None:
+    """In the worker's loop, with a slot of a pool, which its own code asks for again."""
+    async with semaphores.pool("database", connections=chain.get()[0].connections, timeout=10):
+        for _ in steps(folder, hold, chain.get()[-1].lost_error):
+            await asyncio.sleep(STEP)
+
+
+@op(pool="database")
+def inside_child(folder: str, hold: float = 0.02) -> None:
+    """In a child process, with a slot of a pool, which its own code asks for again."""
+    with semaphores.pool("database", timeout=10):
+        toil.function(folder=folder, hold=hold)
+
+
 @op
 async def crash(folder: str) -> None:
     """End the whole worker at once."""
@@ -117,8 +133,16 @@ def stubborn() -> None: ...
 def database() -> None: ...
 
 
+@job(ops=[inside])
+def nested() -> None: ...
+
+
+@job(ops=[inside_child], executor=multiprocess(max_concurrent=1))
+def nested_in_child() -> None: ...
+
+
 @job(ops=[crash])
 def poison() -> None: ...
 
 
-definitions = Definitions(jobs=[short, heavy, stubborn, database, poison], location="fleet")
+definitions = Definitions(jobs=[short, heavy, stubborn, database, nested, nested_in_child, poison], location="fleet")

@@ -44,6 +44,12 @@ class Site:
         wait_until("the server knows", lambda: self.status(run) == ("STARTED", attempt))
         return found()[0].at
 
+    def granted_again(self, run: str, patience: float) -> float:
+        """Wait until a run is granted for the second time; returns for how long it was not."""
+        before = self.client.runs.get(run).run.granted
+        again = lambda: (found := self.client.runs.get(run).run).granted != before and found.in_progress  # noqa: E731
+        return wait_until(f"{run} is granted again", again, patience)
+
     def victim(self, run: str) -> Worker:
         """The worker that has a run."""
         pid = (self.client.runs.get(run).run.worker or "").split(":")[1]
@@ -75,10 +81,9 @@ def test_a_killed_worker_loses_its_run_to_another_of_its_host_within_a_beat(tmp_
         it.begun("r")
         wait_until("both are there", lambda: ready(it.client, 2), 20)
         it.victim("r").kill()
-        killed = time.monotonic()
-        took = it.begun("r", 2) - killed
-        assert took <= T / 2, f"{took:.2f} s"
-        assert it.status("r") == ("STARTED", 2)
+        took = it.granted_again("r", 20)
+        assert took <= T / 6 + 0.5, f"{took:.2f} s"
+        it.begun("r", 2)
         it.verdict()
 
 
@@ -93,11 +98,11 @@ def test_a_killed_workers_child_processes_are_dead_before_their_run_begins_elsew
         wait_until("both are warm", lambda: it.client.runs.counts()["SUCCESS"] == 2, 20)
         it.submit("r", 60, job)
         it.begun("r")
-        time.sleep(0.5)
         it.victim("r").kill()
-        killed = time.monotonic()
-        took = it.begun("r", 2) - killed
+        took = it.granted_again("r", 20)
         assert took <= T + 1.0, f"{took:.2f} s"
+        it.begun("r", 2)
+        time.sleep(0.5)
         it.verdict()
 
 
@@ -107,19 +112,21 @@ def test_a_frozen_worker_loses_its_run_within_ttl_and_a_second_and_holds_nothing
 ) -> None:
     """Its op is cancelled, its late finish refused, and what it started is dead before the slot is anybody's."""
     with site(tmp_path) as it:
-        it.submit("r", 0.5 * T + 1.5, job)  # it would end by itself while the worker is frozen, or soon after
+        it.submit("r", 60, job)
         it.begun("r")
         it.crew.start()
         wait_until("both are there", lambda: ready(it.client, 2), 20)
         time.sleep(0.2)
         it.first.freeze()
-        frozen = time.monotonic()
-        took = it.begun("r", 2) - frozen
+        took = it.granted_again("r", 20)
         assert took <= T + 1.0, f"{took:.2f} s"
+        it.begun("r", 2)
         it.first.thaw()
-        wait_until("it is over", lambda: it.status("r")[0] == "SUCCESS", 20)
-        assert it.status("r") == ("SUCCESS", 2)
-        assert [one.attempt for one in noted(tmp_path, "r") if one.what == "end"] == [2]
+        time.sleep(0.7)
+        assert it.status("r") == ("STARTED", 2), "the stale one changes nothing"
+        it.client.runs.cancel("r")
+        wait_until("it is over", lambda: it.status("r") == ("CANCELED", 2), 20)
+        assert not [one for one in noted(tmp_path, "r") if one.what == "end"]
         it.verdict()
         it.submit("next", 0.0)
         it.submit("last", 0.0)
@@ -136,15 +143,14 @@ def test_a_worker_that_was_cut_off_stops_before_its_run_begins_elsewhere(tmp_pat
             crew.start(server.url)
             wait_until("both are there", lambda: ready(client, 2), 20)
             proxy.hole()
-            took = it.begun("r", 2) - time.monotonic()
-            cut = [one for one in read_beliefs(tmp_path) if one.limit == "tag:one"]
+            took = it.granted_again("r", 20)
             assert took <= T + 1.0, f"{took:.2f} s"
+            it.begun("r", 2)
             proxy.hole(False)
             proxy.cut()
             time.sleep(0.5)
             assert it.status("r") == ("STARTED", 2), "the stale one changes nothing"
             it.verdict()
-            assert max(one.end for one in cut if one == cut[0]) <= it.begun("r", 2)
 
 
 def test_a_run_fails_when_it_was_started_max_attempts_times(tmp_path: Path) -> None:
@@ -162,7 +168,7 @@ def test_a_run_fails_when_it_was_started_max_attempts_times(tmp_path: Path) -> N
 
 
 def test_a_run_that_ends_its_worker_at_once_is_not_tried_for_ever(tmp_path: Path) -> None:
-    """It dies before it told the start, so no attempt counts: five such deaths end the run, not every worker there is."""
+    """It dies before it told the start, so no attempt counts: five such deaths end the run, and not every worker."""
     with site(tmp_path) as it:
         it.client.runs.submit(spec_of("poison", tmp_path), run="r")
         for _ in range(5):
