@@ -147,7 +147,7 @@ class Inherited(Stake):
     """What a process may use of leases that its parent holds, which ends it before they can be lost."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
-        self.told = told
+        self._where: list[str] = told["where"]
         self.slots = told["slots"]
         self.holding = Holding(*told["holding"])
         self.loans, self.left = (), False
@@ -155,7 +155,7 @@ class Inherited(Stake):
 
     def serves(self, connections: Connections) -> bool:
         """Whether they lead to the namespace of these leases."""
-        return [connections.endpoint.redacted, connections.prefix] == self.told["where"]
+        return self._where == [connections.endpoint.redacted, connections.prefix]
 
     def lost_error(self) -> LeaseLost | None:
         """Nothing: who runs this lives."""

@@ -82,7 +82,7 @@ class Worker:
         """Take and execute runs until `drain`; cancelled, give its runs back to their queues."""
         self._line = Line(self.connections)
         await self._line.open(PATIENCE)
-        async with Executors(Company(self._line)) as executors, anyio.create_task_group() as tasks:
+        async with Executors(Company(self._line)) as executors:
             crew = Crew(
                 line=self._line,
                 location=self.location,
@@ -95,9 +95,18 @@ class Worker:
                 on_over=self._over,
             )
             self._wanted = self._seat_count()
-            await self._enroll()
-            tasks.start_soon(self._tend, crew, tasks)
-            self.ready.set()
+            async with anyio.create_task_group() as tasks:
+                await self._enroll()
+                tasks.start_soon(self._tend, crew, tasks)
+                self.ready.set()
+            await self._told(crew)
+
+    async def _told(self, crew: Crew) -> None:
+        """Wait until the server knows how every run ended, or has given it up."""
+        with anyio.move_on_after(self._line.session.deadline.ttl):
+            while crew.ending:
+                self._ended.clear()
+                await self._ended.wait()
 
     async def until_finished(self, count: int) -> None:
         """Return when that many runs have ended here."""
@@ -170,8 +179,8 @@ class Worker:
         memory = psutil.virtual_memory().percent
         words = f"concurrency={self._wanted} cpu={psutil.cpu_percent():.0f} memory={memory:.0f}"
         jobs = [told_of(job, self.location.name) for job in self.location.jobs.values()] if first else None
-        await self._line.ask(Enroll(self.queues, self.code, words, jobs))
-        self._enrolled = session
+        answer = await self._line.ask(Enroll(self.queues, self.code, words, jobs))
+        self._enrolled = session if answer["answer"] == "enrolled" else ""
         self._changed.set()
 
 

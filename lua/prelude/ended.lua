@@ -90,9 +90,13 @@ local function lease_over(session, n, line, died)
 end
 
 -- In a grace, a worker brings back a run that it works on: the data may have lost it, or believe that it is queued.
-local function run_reassert(told, member, token)
-  local id = plain_name(told.id, 'run')
+-- One that is over, or that somebody else had later, stays what it is. `lease`: { token, holder, since }, as text.
+local function run_reassert(told, member, lease)
+  local id, token = plain_name(told.id, 'run'), lease.token
   local run, hash = run_record(id), call('HGET', run_key(id), 'group')
+  if run.token and tonumber(run.token) >= tonumber(token) then
+    return
+  end
   if hash and hash ~= '' then
     run_take_out(id, hash)
   end
@@ -108,7 +112,9 @@ local function run_reassert(told, member, token)
     end
     call('HSET', run_key(id), unpack(fields))
   end
-  call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
+  local attempt = math.max(tonumber(run.attempt) or 0, (tonumber(told.attempt) or 0) + 1)
+  call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token, 'attempt', digits(attempt),
+    'worker', lease.holder, 'granted', lease.since, 'started', lease.since)
   run_move(id, run.status, 'STARTED', now_ms)
   local runtime = tonumber(run.max_runtime or told.max_runtime or setting('max_runtime') or '') or 0
   if runtime > 0 and not call('ZSCORE', key('timers'), 'runtime ' .. id .. ' ' .. token) then
