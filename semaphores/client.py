@@ -6,6 +6,7 @@ A client adds nothing of its own: what it can do is written in the modules that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self, TypeVar
@@ -15,7 +16,7 @@ from anyio import to_thread
 from semaphores import doctor, limits, status
 from semaphores.connecting import connections_to
 from semaphores.connections import Connections
-from semaphores.errors import NotFound, Refused
+from semaphores.errors import NotFound, Refused, ServerError
 from semaphores.pool import Acquirer
 from semaphores.pool import acquire as _acquire
 from semaphores.pool import pool as _pool
@@ -23,6 +24,7 @@ from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.runs.why import RunWhy, why
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
+from semaphores.scripts.compose import library
 from semaphores.scripts.probe import info_fields
 from semaphores.session.process import user
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, NamespaceView, RequestView, SessionView
@@ -186,7 +188,8 @@ class Client:
         """Return everything that does not agree in this namespace, and what endangers its server."""
         info = parse_information(self.connections.plain("INFO"))
         found = doctor.examine_server(info, self._settings())
-        return (*found, *self._ask(doctor.examine()))
+        left = doctor.examine_libraries(self._libraries(), library().name)
+        return (*found, *left, *self._ask(doctor.examine()))
 
     def repair(self, findings: Sequence[doctor.Finding]) -> doctor.Mended:
         """Make slots, leases, sessions, groups and places agree again. No living lease is ever freed."""
@@ -197,6 +200,13 @@ class Client:
 
     def _ask(self, asking: Asking[T]) -> T:
         return drive(asking, self.connections.ask)
+
+    def _libraries(self) -> list[str]:
+        """The libraries of all versions there; none where the user may not list them."""
+        reply: object = None
+        with suppress(ServerError):
+            reply = self.connections.plain("FUNCTION", "LIST", "LIBRARYNAME", "semaphores_*")
+        return [str(words[1], "utf-8") for words in reply] if isinstance(reply, list) else []
 
     def _settings(self) -> dict[str, object]:
         found: dict[str, object] = {}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TypeVar
 
+from semaphores.blocked import BlockedLog
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import key_prefix
 from semaphores.scripts.answers import error_of
@@ -103,7 +104,7 @@ class Connections:
         if self._keeper is None:
             with self._lock:
                 if self._keeper is None:
-                    self._keeper = Keeper(self.session, self.endpoint)
+                    self._keeper = Keeper(self.session, self.endpoint, BlockedLog(self.session, self.ask).look)
                     self._keeper.start()
 
     # errands: one command or question, without a session of this process

@@ -101,6 +101,9 @@ def in_process(
 ) -> Executor:
     """Carry out ops in the worker process: async ones in its event loop, others in a thread each.
 
+    A thread cannot be ended: a plain op that is cancelled, or whose lease is lost, is waited for. Where that must not
+    be, use `multiprocess`.
+
     `max_concurrent` ops at once (1), or a function that says how many now; 0 and None mean the default.
     `tag_concurrency_limits`: mappings with `key`, perhaps `value` (text, or `{"applyLimitPerUniqueValue": True}`), and
     `limit`; an op must pass all that match it. `config` is a mapping of both, instead. Raises DefinitionError.
@@ -116,6 +119,9 @@ def multiprocess(
     tag_concurrency_limits: Sequence[Mapping[str, object]] | None = None,
 ) -> Executor:
     """Carry out each op in a child process that is gone before its slots can be somebody else's.
+
+    Children are kept for the next op, and what an op changes in its process (working directory, environment, globals)
+    that one may find. What an op leaves running ends with it.
 
     As `in_process`, but `max_concurrent` is as many as there are processors when it is 0, None or not given.
     """

@@ -9,6 +9,7 @@ with the same pools ask no more at once than could start at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Literal, TypeAlias
 
 from workers.job import Job, Step
@@ -17,28 +18,39 @@ from workers.limits import TagLimit
 __all__ = ["Plan", "State"]
 
 State: TypeAlias = Literal["blocked", "ready", "taken", "running", "succeeded", "failed", "skipped"]
-Kind: TypeAlias = "frozenset[tuple[str, int]]"  # ops with the same pools and slots
+Pools: TypeAlias = "frozenset[tuple[str, int]]"  # with slots; ops that have them in common wait in the same line
+Counter: TypeAlias = (
+    "tuple[int, str]"  # what an op is counted as: (1, "database=postgres") under the limit with index 1
+)
+Kind: TypeAlias = "tuple[Pools, tuple[Counter, ...]]"  # when one op of a kind may not begin, none of it may
+
+_NO_POOLS: Pools = frozenset()
 
 
 class _Progress:
     """One op of one run."""
 
-    __slots__ = ("attempt", "counters", "kind", "missing", "name", "not_before", "state", "step")
+    __slots__ = ("attempt", "counters", "kind", "missing", "name", "not_before", "order", "pools", "state", "step")
 
-    def __init__(self, step: Step, limits: Sequence[TagLimit]) -> None:
+    def __init__(self, step: Step, place: int, limits: Sequence[TagLimit]) -> None:
+        op = step.op
         self.step = step
-        self.name = step.op.name
+        self.name = op.name
+        self.order = (-op.priority, place)  # the smallest goes first
         self.missing = len(step.upstream)
-        self.state: State = "blocked" if self.missing else "ready"
+        self.state: State = "blocked"
         self.attempt = 0
         self.not_before = 0.0  # the caller's clock
-        self.kind: Kind = frozenset(step.op.pools.items()) if step.op.pools else frozenset()
-        # what it is counted as, with the limit of it: (1, "database=postgres") under the limit with index 1
-        self.counters: dict[tuple[int, str], int] = {}
+        self.pools: Pools = frozenset(op.pools.items()) if op.pools else _NO_POOLS
+        self.counters: dict[Counter, int] = {}  # with the limit of each
         for index, limit in enumerate(limits):
-            counted = limit.counter(step.op.tags)
+            counted = limit.counter(op.tags)
             if counted is not None:
                 self.counters[index, counted] = limit.limit
+        self.kind: Kind = (self.pools, tuple(self.counters))
+
+    def __lt__(self, other: _Progress) -> bool:
+        return self.order < other.order
 
 
 class _Count:
@@ -48,7 +60,7 @@ class _Count:
 
     def __init__(self) -> None:
         self.ops = 0
-        self.by_counter: dict[tuple[int, str], int] = {}
+        self.by_counter: dict[Counter, int] = {}
 
     def change(self, op: _Progress, by: int) -> None:
         self.ops += by
@@ -60,12 +72,15 @@ class Plan:
     """The ops of one run. Times are the caller's, in seconds on any clock."""
 
     def __init__(self, job: Job, limits: Sequence[TagLimit] = ()) -> None:
-        self._ops = {name: _Progress(step, limits) for name, step in job.steps.items()}
-        self._ready = [op for op in self._ops.values() if op.state == "ready"]
-        self._order = {name: (-op.step.op.priority, place) for place, (name, op) in enumerate(self._ops.items())}
+        self._ops = {step.op.name: _Progress(step, place, limits) for place, step in enumerate(job.steps.values())}
+        self._ready: dict[Kind, list[_Progress]] = {}  # heaps
+        self._delayed: list[_Progress] = []  # ready but for the delay before a retry
         self._running = _Count()
-        self._asking: dict[Kind, _Count] = {}
+        self._asking: dict[Pools, _Count] = {}
         self._left = len(self._ops)
+        for op in self._ops.values():
+            if op.missing == 0:
+                self._make_ready(op)
 
     def __repr__(self) -> str:
         states = [op.state for op in self._ops.values()]
@@ -89,22 +104,33 @@ class Plan:
 
         One without pools is to be started; the others ask for their slots, and may find that it is too late to start.
         """
-        if not self._ready:
+        if self._delayed:
+            self._end_delays(now)
+        if self._running.ops >= most:
             return []
-        self._ready.sort(key=lambda op: self._order[op.name])
-        begun: list[_Progress] = []
-        for op in self._ready:
-            if op.not_before <= now and self._fits(op, most, self._asking.get(op.kind)):
-                op.state = "taken"
-                self._asking.setdefault(op.kind, _Count()).change(op, +1)
-                begun.append(op)
-        self._ready = [op for op in self._ready if op.state == "ready"]
-        return [op.step for op in begun]
+        begun: list[Step] = []
+        heads = [ready[0] for ready in self._ready.values()]
+        heapify(heads)
+        while heads:
+            op = heappop(heads)
+            asking = self._asking.setdefault(op.pools, _Count())
+            if not self._fits(op, most, asking):
+                continue
+            op.state = "taken"
+            asking.change(op, +1)
+            begun.append(op.step)
+            ready = self._ready[op.kind]
+            heappop(ready)
+            if ready:
+                heappush(heads, ready[0])
+            else:
+                del self._ready[op.kind]
+        return begun
 
     def start(self, name: str, most: int) -> bool:
         """Start an op that was taken; False: others were faster, and it is ready again."""
         op = self._ops[name]
-        self._asking[op.kind].change(op, -1)
+        self._asking[op.pools].change(op, -1)
         if not self._fits(op, most, None):
             self._make_ready(op)
             return False
@@ -130,7 +156,8 @@ class Plan:
             return False
         self._running.change(op, -1)
         op.not_before = now + op.step.op.retry_delay
-        self._make_ready(op)
+        op.state = "ready"
+        self._delayed.append(op)
         return True
 
     def fail(self, name: str) -> list[str]:
@@ -144,11 +171,11 @@ class Plan:
                     self._end(self._ops[each], "skipped")
                     skipped.append(each)
                     at.append(each)
-        return sorted(skipped, key=lambda each: self._order[each][1])
+        return sorted(skipped, key=lambda each: self._ops[each].order[1])
 
     def wake(self, now: float) -> float | None:
         """Return the seconds until the delay of the next retry is over, or None when none waits for that."""
-        return min((op.not_before - now for op in self._ready if op.not_before > now), default=None)
+        return min((max(0.0, op.not_before - now) for op in self._delayed), default=None)
 
     def unended(self) -> Mapping[str, State]:
         """Return the ops that are taken or running."""
@@ -166,11 +193,17 @@ class Plan:
 
     def _make_ready(self, op: _Progress) -> None:
         op.state = "ready"
-        self._ready.append(op)
+        heappush(self._ready.setdefault(op.kind, []), op)
+
+    def _end_delays(self, now: float) -> None:
+        over = [op for op in self._delayed if op.not_before <= now]
+        self._delayed = [op for op in self._delayed if op.not_before > now]
+        for op in over:
+            self._make_ready(op)
 
     def _end(self, op: _Progress, state: State) -> None:
         if op.state == "taken":
-            self._asking[op.kind].change(op, -1)
+            self._asking[op.pools].change(op, -1)
         elif op.state == "running":
             self._running.change(op, -1)
         op.state = state

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -81,5 +82,12 @@ def import_name(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise  # something that the module itself imports
-        hint = "; to name a file, write its path with .py" if Path(name + ".py").exists() else ""
+        near = get_close_matches(error.name, _modules_here(Path(*error.name.split(".")[:-1])), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise NotFoundInModule(f"there is no module {error.name!r} in {here} or where Python looks{hint}") from None
+
+
+def _modules_here(folder: Path) -> list[str]:
+    """Return the dotted names of modules and packages in a folder below the one that we are in."""
+    found = [each for each in folder.iterdir() if each.suffix == ".py" or each.is_dir()] if folder.is_dir() else []
+    return [".".join(each.with_suffix("").parts) for each in found]

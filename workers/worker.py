@@ -82,7 +82,7 @@ class Worker:
         """Take and execute runs until `drain`; cancelled, give its runs back to their queues."""
         self._line = Line(self.connections)
         await self._line.open(PATIENCE)
-        async with Executors(Company(self._line)) as executors:
+        async with Executors(company=Company(self._line)) as executors:
             crew = Crew(
                 line=self._line,
                 location=self.location,

@@ -56,21 +56,21 @@ local function clock_start(header)
     if header.server ~= meta.server or not seen or header.w > 0 or gap < -meta.ttl / 100 then
       epoch_check(header, gap, seen)
     else
-      meta_set('clock', meta.clock + math.max(1, math.min(gap, 2 * SECOND, meta.ttl / 5)))
+      meta.clock = meta.clock + math.max(1, math.min(gap, 2 * SECOND, meta.ttl / 5))
     end
   end
-  meta_set('wall', now)
+  meta.wall = now
 end
 
 -- Tokens rise even across a loss of data: they follow the server's clock.
 local function next_token()
-  local token = math.max(meta.token + 1, now)
-  meta_set('token', token)
-  return digits(token)
+  meta.token = math.max(meta.token + 1, now)
+  return digits(meta.token)
 end
 
+-- Clock, wall and token are written by each call, whatever it did.
 local function clock_write()
-  local fields = {}
+  local fields = { 'clock', math.floor(meta.clock), 'wall', meta.wall, 'token', meta.token }
   for field, value in pairs(meta_changed) do
     fields[#fields + 1] = field
     fields[#fields + 1] = type(value) == 'number' and math.floor(value) or value

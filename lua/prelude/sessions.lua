@@ -34,11 +34,7 @@ end
 -- Renews the calling session in the same script that answered it, and keeps what must outlive this call.
 local function session_write()
   local expiry = math.floor(meta.clock + meta.ttl)
-  local fields = { 'expiry', expiry, 'highest', math.max(me.highest, me.seen) }
-  if me.mark_changed then
-    fields[#fields + 1] = 'mark'
-    fields[#fields + 1] = me.mark
-  end
+  local fields = { 'expiry', expiry, 'highest', math.max(me.highest, me.seen), 'mark', me.mark }
   if me.answers_changed then
     fields[#fields + 1] = 'answers'
     fields[#fields + 1] = answers_text()
@@ -74,7 +70,7 @@ local function session_mark(mark)
   if mark <= me.mark then
     return
   end
-  me.mark, me.mark_changed = mark, true
+  me.mark = mark
   if me.answers ~= '' then
     local kept = {}
     for n, answer in string.gmatch(me.answers, '(%d+) ([^\n]*)\n') do

@@ -46,6 +46,10 @@ class Status:
         counts = [f"{count} {status}" for status, count in self.runs.items() if count]
         return f"runs: {', '.join(counts)}" if counts else ""
 
+    def shown(self, *, every: bool) -> tuple[LimitStatus, ...]:
+        """Return the limits worth a line: not each tag that runs happen to have, but `every` one where asked for."""
+        return self.limits if every else tuple(limit for limit in self.limits if _matters(limit))
+
     @property
     def in_progress(self) -> int:
         """How many runs hold slots."""
@@ -66,24 +70,30 @@ class Status:
         return f"namespace {self.name}: {sessions}, ttl {view.ttl:g} s{grace}{broken}"
 
 
+def _matters(limit: LimitStatus) -> bool:
+    """Whether it limits or was set; a pool that nobody limited should be seen."""
+    return limit.capacity is not None or limit.origin is not None or limit.kind == "pool"
+
+
 @app.command("status", cls=Verb)
 def status(
     ctx: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Live, until Ctrl-C; plain lines into a pipe.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also tags in use that nothing limits; JSON has them.")] = False,
     json: Json = False,
 ) -> None:
     """Show every limit: used of its capacity, who waits and for how long, and where the capacity comes from."""
     with open_client(ctx) as client:
         if not watch:
-            _once(_read(client), as_json=json)
+            _once(_read(client), as_json=json, every=every)
         elif json:
             for found in _reads(client):
                 if isinstance(found, Status):
                     print(json_text(found, one_line=True), flush=True)
         elif sys.stdout.isatty():
-            _live(client)
+            _live(client, every=every)
         else:
-            _lines(client)
+            _lines(client, every=every)
 
 
 def _read(client: Client) -> Status:
@@ -102,7 +112,7 @@ def _reads(client: Client) -> Iterator[Status | ServerError]:
         time.sleep(REDRAW)
 
 
-def _once(found: Status, *, as_json: bool) -> None:
+def _once(found: Status, *, as_json: bool, every: bool) -> None:
     if as_json:
         print(json_text(found))
         return
@@ -110,16 +120,17 @@ def _once(found: Status, *, as_json: bool) -> None:
     if found.runs_line():
         line(found.runs_line())
     if found.namespace.exists or found.limits:
-        show(found.limits, as_json=False, empty=NO_LIMITS)
+        show(found.shown(every=every), as_json=False, empty=NO_LIMITS)
 
 
-def _lines(client: Client) -> None:
+def _lines(client: Client, *, every: bool) -> None:
     """Print whatever changed, one line a limit, behind the time."""
     before: dict[str, str] = {}
     for found in _reads(client):
         if isinstance(found, Status):
-            header, *rows = text_rows(found.limits) if found.limits else [NO_LIMITS]
-            now = {limit.limit: row for limit, row in zip(found.limits, rows, strict=True)}
+            limits = found.shown(every=every)
+            header, *rows = text_rows(limits) if limits else [NO_LIMITS]
+            now = {limit.limit: row for limit, row in zip(limits, rows, strict=True)}
             now[_RUNS] = found.runs_line()
             for name, row in {"": header, **now}.items():
                 if before.get(name, "") != row and (name or not before):
@@ -127,7 +138,7 @@ def _lines(client: Client) -> None:
             before = {"": header, **now}
 
 
-def _live(client: Client) -> None:
+def _live(client: Client, *, every: bool) -> None:
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -138,8 +149,9 @@ def _live(client: Client) -> None:
             if isinstance(found, Status):
                 lines = [text for text in (found.headline(), found.runs_line()) if text]
                 shown: list[RenderableType] = [*(Text(printable(text), style="dim") for text in lines), Text("")]
-                shown.append(table(found.limits, _style) if found.limits else Text(NO_LIMITS))
-                room = screen.height - len(lines) - 1 - (len(found.limits) + 1) - _AROUND_RUNS
+                limits = found.shown(every=every)
+                shown.append(table(limits, _style) if limits else Text(NO_LIMITS))
+                room = screen.height - len(lines) - 1 - (len(limits) + 1) - _AROUND_RUNS
                 if found.in_progress and room > 0:
                     shown += [Text(""), *_runs(client, room)]
                 live.update(Group(*shown), refresh=True)

@@ -1,6 +1,6 @@
 """Examine: walk everything that is stored, a bounded part a question, and tell what does not agree.
 
-Each unit (a session, a page of leases, a group) is looked at inside one script, so a living namespace gives no false
+Each unit (a session, a page of leases, a group) is looked at in one call, so a living namespace gives no false
 alarm. Keys are listed by name, since an index may be what is lost.
 """
 

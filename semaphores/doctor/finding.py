@@ -37,7 +37,7 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of finding; `repair` names what mends it, in the repair script."""
+    """A kind of finding; `repair` names what mends it, in the function `repair`."""
 
     severity: Severity
     detail: str  # may name facts: {name}, {limit}

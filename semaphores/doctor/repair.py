@@ -1,4 +1,4 @@
-"""Repair: turn findings into repairs, a bounded number a call. The script looks once more at each before it mends."""
+"""Repair: turn findings into repairs, a bounded number a call. The server looks once more at each before it mends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MADE_OF: Mapping[str, Mapping[str, str]] = {
 def repair(findings: Sequence[Finding], *, ttl: float = 10.0) -> Asking[Mended]:
     """Mend what can be mended, and mark every place so that waiters go on with the next call of any client.
 
-    `ttl` (seconds) is used only where the namespace's own was lost. Its questions are for the repair script.
+    `ttl` (seconds) is used only where the namespace's own was lost. Its questions are for the function `repair`.
     """
     done, failed = 0, []
     for name in _ORDER:

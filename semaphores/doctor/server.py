@@ -1,15 +1,18 @@
-"""Server: which settings of a server endanger what it keeps for us. Pure: its INFO and CONFIG are given as mappings."""
+"""Server: which settings of a server endanger what it keeps for us, and what of ours is left over there.
+
+Pure: its INFO and CONFIG are given as mappings, its libraries as names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from semaphores.doctor.finding import Finding, Severity
 from semaphores.errors import ServerUnsuitable
 from semaphores.scripts.probe import check_version
 
-__all__ = ["examine_server"]
+__all__ = ["examine_libraries", "examine_server"]
 
 _Add: TypeAlias = Callable[[Severity, str, str], None]
 
@@ -30,6 +33,15 @@ def examine_server(info: Mapping[str, object], config: Mapping[str, object]) -> 
     _replication(info, config, add)
     _connections(config, add)
     return tuple(found)
+
+
+def examine_libraries(names: Sequence[str], own: str) -> tuple[Finding, ...]:
+    """Return a note where other versions left their function libraries; those may be in use."""
+    others = sorted(set(names) - {own})
+    if not others:
+        return ()
+    detail = f"are there of other versions; once nobody uses one: FUNCTION DELETE {' | '.join(others)}"
+    return (Finding("note", "server", "libraries", detail, repair=False),)
 
 
 def _memory(info: Mapping[str, object], config: Mapping[str, object], add: _Add) -> None:

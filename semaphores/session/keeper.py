@@ -35,8 +35,9 @@ MOST_AGAIN = 200  # commands sent again with one beat
 class Keeper:
     """Runs from the first lease or wait until `stop`."""
 
-    def __init__(self, session: Session, endpoint: Endpoint) -> None:
+    def __init__(self, session: Session, endpoint: Endpoint, look: Callable[[], None] = lambda: None) -> None:
         self.session = session
+        self._look = look  # called about once a second while something waits
         self.endpoint = endpoint
         self.beats = 0  # for tests and the curious
         self._hear, self._nudge = socket.socketpair()
@@ -108,6 +109,8 @@ class Keeper:
             if now >= self._due and self._sent is None and now >= self._not_before:
                 self._guarded(self._beat)
             self._overdue()
+            if self.session.ledger.awaited:
+                self._look()
             self._wait()
         for wire in (self._beat_wire, self._wake_wire):
             if wire is not None:

@@ -82,6 +82,7 @@ class Awaiting:
     once: bool = False
     waits: Callable[[str], None] | None = None  # told which limit it waits for, from any thread
     n: int = 0
+    asked: float = 0.0  # when it was first sent, on the monotonic clock
     order: str | None = None  # its place in line, kept when it is sent again
     blocked_by: str | None = None
     outcome: Holding | SemaphoresError | None = None
@@ -132,7 +133,7 @@ class Ledger:
         command = request.command()
         with self.lock:
             pending = self._number(command, partial(deliver, self.last + 1))
-            request.n = pending.n
+            request.n, request.asked = pending.n, request.asked or pending.sent or 0.0
             self.awaited[pending.n] = request
             return pending
 
@@ -220,6 +221,11 @@ class Ledger:
         first = self._turn % len(others)
         self._turn += room
         return mark, [*asking, *[*others[first:], *others[:first]][:room]]
+
+    def waiting(self) -> list[Awaiting]:
+        """Return what is awaited now."""
+        with self.lock:
+            return list(self.awaited.values())
 
     def holdings(self) -> Iterator[Holding]:
         """Return what is held now."""

@@ -20,6 +20,7 @@ from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Comm
 from semaphores.scripts.run_commands import Take
 from semaphores.session.company import Company
 from semaphores.session.deadline import Deadline, suspend_clock
+from semaphores.session.events import Began, Epoch, Event, Granted, Lost, Observer
 from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
 from semaphores.session.process import host_key, new_session_id, program, user, where
 from semaphores.wording import readable
@@ -78,6 +79,7 @@ class Session:
         self.unlimited: set[str] = set()  # pools without a limit, as grants told
         self.on_trouble: Callable[[], None] = lambda: None  # something waits for the keeper's next call
         self.on_unlimited: Callable[[str], None] = lambda limit: None
+        self.observers: list[Observer] = []  # of its leases
         self._replaces: str | None = None
         self._closed = False
         self._state = RLock()  # replies, grants and the end of a session come from several threads
@@ -236,6 +238,8 @@ class Session:
         if (reply.epoch, reply.clock) > (self.epoch, self.clock):
             new_epoch = self.epoch not in (0, reply.epoch)
             self.epoch, self.clock = reply.epoch, reply.clock
+        if new_epoch:
+            self._observed(Epoch(reply.epoch))
         return new_epoch
 
     def _begun(self, sent: Sent, answer: Answer) -> bool:
@@ -259,6 +263,7 @@ class Session:
         self.deadline.adopt(ttl)
         self._adopted = True
         self.begun, self.returning = True, False
+        self._observed(Began(self.id))
         return True
 
     def _lost(self, sent: Sent, reply: Reply) -> bool:
@@ -292,11 +297,22 @@ class Session:
             self.send_later(Release(n, token))
             return
         needs = request.needs if run is None else run["words"]
+        if self.observers:
+            waited = time.monotonic() - request.asked
+            self._observed(Granted(needs, waited, request.order is not None, run["id"] if run else None))
         if needs not in self._told:
             self._told.add(needs)
             self.config = 0  # the next beat brings the capacities of its limits: at once, they could be lost any moment
             self.on_trouble()
         request.wake()
+
+    def _lose(self, holding: Holding, reason: str) -> None:
+        holding.lose(reason)
+        self._observed(Lost(holding.needs, reason))
+
+    def _observed(self, event: Event) -> None:
+        for observer in self.observers:
+            observer(event)
 
     def fail(self, n: int, error: SemaphoresError) -> None:
         """Give a request an error for its outcome."""
@@ -308,7 +324,7 @@ class Session:
         """Take a lease away by force, and tell the server that its holder knows."""
         holding = self.ledger.held.get(n)
         if holding is not None and self.ledger.let_go(holding):
-            holding.lose(f"it was released by force by {by}")
+            self._lose(holding, f"it was released by force by {by}")
             self.send_later(Release(n, holding.token))
 
     def cancel(self, n: int, by: str) -> None:
@@ -397,7 +413,7 @@ class Session:
         holding, request = self.ledger.held.get(n), self.ledger.awaited.get(n)
         if holding is not None and not grace:
             if self.ledger.let_go(holding):
-                holding.lose("the server does not know it any more")
+                self._lose(holding, "the server does not know it any more")
         elif request is not None and self.ledger.give_up(request):
             request.given_up = False  # sent again under a new N, in its old order
             self.ask_for(request).sent = None
@@ -424,7 +440,7 @@ class Session:
             self._replaces = self.id if self.begun else self._replaces
             self._begin_anew(old.last)
         for holding in held:
-            holding.lose(reason)
+            self._lose(holding, reason)
         for pending in waiting:
             if pending.deliver:
                 pending.deliver({"answer": "gone"})
@@ -457,7 +473,7 @@ class Session:
     def successor(self) -> Session:
         """Return a new session of the same namespace that knows what this one saw: no loss must pass unseen."""
         following = Session(self.settings)
-        following.epoch, following.clock = self.epoch, self.clock
+        following.epoch, following.clock, following.observers = self.epoch, self.clock, self.observers
         return following
 
     def disown(self) -> None:

@@ -225,7 +225,7 @@ def test_show_says_what_a_queued_run_waits_for(cli: CommandLine, client: Client,
         ("unknown", RunSpec("report")),
     ):
         client.runs.submit(spec, run=run)
-    assert blocked("idle") == "it waits for a free seat of the worker of queue 'default'"
+    assert blocked("idle") == "it waits for a free seat of the worker of queue 'default'; 2 are before it"
     worker.start("r1")
     assert blocked("r2") == "tag:team is full (1 of 1 held, oldest by somewhere:77:seat-1)"
     assert blocked("elsewhere") == "no worker is alive for queue 'gpu'; 'semaphores worker MODULE' starts one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from semaphores import Client
 from tests.cli.commandline import CommandLine, first_line
 
 MODULE = """
-import asyncio, logging, time
+import asyncio, logging, os, time
 from workers import job, multiprocess, op
 
 @op
@@ -33,8 +34,9 @@ async def transform(extract):
 def etl(): ...
 
 @op
-async def nap(span: float = 60):
-    await asyncio.sleep(span)
+async def nap(until: str = "/never"):
+    while not os.path.exists(until):
+        await asyncio.sleep(0.02)
 
 @job(ops=[nap], max_attempts=5)
 def napping(): ...
@@ -112,15 +114,18 @@ def test_a_worker_takes_runs_and_says_so_in_a_line_each(cli: CommandLine, client
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ \S+: ", line) for line in err.splitlines()), err
 
 
-def test_told_to_end_it_drains(cli: CommandLine, client: Client, module: str) -> None:
+def test_told_to_end_it_drains(cli: CommandLine, client: Client, module: str, tmp_path: Path) -> None:
     with working(cli, module, "--concurrency", "1") as process:
-        cli.ok("run", "submit", "napping", "--id", "now", "--args", '{"span": 3}')
+        cli.ok("run", "submit", "napping", "--id", "now", "--args", json.dumps({"until": str(tmp_path / "go")}))
         until(client, "now", "STARTED")
         cli.ok("run", "submit", "etl", "--id", "later")
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert "draining: waits for now; the next signal gives them back" in told
+        (tmp_path / "go").touch()
+        process.communicate(timeout=20)
     assert process.returncode == 0
-    assert "draining: waits for now; the next signal gives them back" in err
     assert [client.runs.get(run).run.status for run in ("now", "later")] == ["SUCCESS", "QUEUED"]
     assert "no worker is alive for queue 'default'" in cli.ok("run", "show", "later").out
 
@@ -265,8 +270,8 @@ def test_other_packages_add_words_and_replace_none(cli: CommandLine, tmp_path: P
     env = {"PYTHONPATH": str(tmp_path)}
     assert cli.ok("greet", env=env).out == cli.ok("run", "greet", env=env).out == "hello\n"
     text = cli.ok("--help", env=env).out
-    assert "greet     Say hello." in text
-    assert "worker    Take runs" in text
+    assert re.search(r"^  greet +Say hello\.$", text, re.MULTILINE), text
+    assert re.search(r"^  worker +Take runs", text, re.MULTILINE), text
     assert "Not this" not in text
     assert "execute" in cli.ok("run", "--help").out
     assert "did you mean 'greet'?" in cli.fails(2, "gret", env=env)

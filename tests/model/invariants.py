@@ -74,12 +74,15 @@ def read(calls: Calls) -> Stored:
 
 
 def _kind(key: str) -> str:
-    if key.startswith(("slots:", "waiters:")) or key in ("places", "undrained", "timers", "sessions"):
+    indexes = ("slots:", "waiters:", "line:", "jobs:", "takes:", "runs:", "queued:")
+    if key.startswith(indexes) or key in ("places", "undrained", "timers", "sessions"):
         return "zset"
     if key.startswith("group:"):
         return "zset" if key.endswith(":requests") else "hash"
-    if key.startswith("host:"):
+    if key.startswith(("host:", "workers", "codes:", "code:")) or key == "jobs":
         return "set"
+    if key.startswith("run:") and key.endswith(":log"):
+        return "other"
     return "other" if key == "audit" else "hash"
 
 

@@ -239,7 +239,10 @@ class Histories(RuleBasedStateMachine):
         pushed = {member for member in worked_off if member[0] != caller}
         told = {member for member in model.failed if member[0] in model.listening}
         self._hear(pushed, told)
-        self._compare(check(self.calls), model.granted)
+        self._compare(self._check(), model.granted)
+
+    def _check(self) -> Stored:
+        return check(self.calls)
 
     def _hear(self, pushed: set[tuple[str, int]], told: set[tuple[str, int]]) -> None:
         heard, failed = set[tuple[str, int]](), set[tuple[str, int]]()

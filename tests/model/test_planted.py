@@ -8,6 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.lua.harness import Plant
 from tests.model.machine import Histories
+from tests.model.run_machine import RunHistories
 from tests.servers import Server
 
 HISTORIES = 300  # at most: most of these bugs show within ten
@@ -36,7 +37,7 @@ PLANTS = {
         "    places_mark_all('waiters:' .. ", "    string.len('waiters:' .. "
     ),
     "a waiter that leaves marks no place": replacing("  if place then\n    place_mark(place)\n  end\nend", "end"),
-    "a grant is made although nobody listens": replacing("token = token }) == 0 then", "token = token }) < 0 then"),
+    "a grant is made although nobody listens": replacing("publish(session, grant) > 0", "publish(session, grant) >= 0"),
     "a group's score is not that of its first request": replacing(
         "  elseif place then\n    call('ZADD', key(place), digits(score), hash)", "  elseif place then"
     ),
@@ -52,6 +53,46 @@ PLANTS = {
 }
 
 
+def of_planted(histories: int) -> settings:
+    return settings(
+        max_examples=histories,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+        database=None,
+        derandomize=True,
+        print_blob=False,
+    )
+
+
+PLANTS_OF_RUNS = {
+    "a free seat marks no queue": replacing("    undrained_add('queue ' .. queue)\n", "    string.len(queue)\n"),
+    "a line is not listed under its first run": replacing(
+        "      call('ZADD', key('jobs:' .. names[1]), head[2], names[2])",
+        "      call('ZADD', key('jobs:' .. names[1]), 'NX', head[2], names[2])",
+    ),
+    "a run waits for a seat before it waits for a limit": replacing(
+        "  return blocked and 'waiters:' .. blocked or 'line:'", "  return 'line:'"
+    ),
+    "a run whose worker is gone does not come back": replacing("    run_again(run)\n", "    run_end(run, 'FAILURE')\n"),
+    "a new priority changes no place": replacing(
+        "  if hash and hash ~= '' then\n    run_take_out(id, hash)\n    run_file",
+        "  if false then\n    run_take_out(id, hash)\n    run_file",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTS_OF_RUNS)
+def test_the_state_machine_of_runs_notices_a_planted_bug(server: Server, name: str) -> None:
+    class Planted(RunHistories):
+        SERVER = server
+        PLANT = staticmethod(PLANTS_OF_RUNS[name])
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Planted, settings=of_planted(HISTORIES))
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.faults] if name in RARE else []) for name in PLANTS]
 )
@@ -63,14 +104,5 @@ def test_the_state_machine_notices_a_planted_bug(server: Server, name: str) -> N
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             Planted,
-            settings=settings(
-                max_examples=10 * HISTORIES if name in RARE else HISTORIES,
-                stateful_step_count=40,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate],
-                database=None,
-                derandomize=True,
-                print_blob=False,
-            ),
+            settings=of_planted(10 * HISTORIES if name in RARE else HISTORIES),
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from semaphores import connect
 from semaphores.doctor import examine
 from semaphores.scripts.asking import Question, Reply, drive
 from semaphores.scripts.commands import Acquire, Beat, Release
 from tests.lua.harness import Calls, Session, begin, number
 from tests.promises.reading import Reading
 from tests.promises.town import Town, every_finding, lose, settle, stored
-from tests.servers import Server
+from tests.servers import Server, start_server
 
 
 def test_a_healthy_namespace_has_no_finding(town: Town, read: Reading) -> None:
@@ -263,3 +264,16 @@ def test_begin_names_the_host_of_the_session(calls: Calls, read: Reading) -> Non
     assert [finding.what for finding in read.examine()] == ["host_missing"]
     assert read.mend() == ()
     assert calls.connection.smembers(calls.key("host:h")) == {b"a"}
+
+
+def test_libraries_that_other_versions_left_are_named() -> None:
+    with start_server() as server, server.client() as raw, connect(server.url, init=True) as client:
+
+        def noted() -> list[str]:
+            return [found.detail for found in client.examine() if found.key == "libraries"]
+
+        client.limits.set("pool:db", 1)
+        assert noted() == []
+        raw.function_load("#!lua name=semaphores_0\nredis.register_function('semaphores_0_call', function() end)")
+        assert len(noted()) == 1
+        assert noted()[0].endswith("FUNCTION DELETE semaphores_0")

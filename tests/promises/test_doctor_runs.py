@@ -8,7 +8,7 @@ import pytest
 
 from semaphores.scripts.commands import ChangeLimits, Release
 from semaphores.scripts.run_commands import CancelRun
-from tests.lua.fleet import enroll, finish, start, submit, take
+from tests.lua.fleet import enroll, finish, start, status, submit, take
 from tests.lua.harness import Calls
 from tests.promises.reading import Reading
 from tests.promises.town import lose, settle
@@ -156,3 +156,37 @@ def test_every_lost_group_key_is_found_and_mended(server: Server, namespace: str
         if number >= len(keys):
             break
     assert number == 6, "three groups of two keys each wait here"
+
+
+@pytest.mark.parametrize("run", ["blocked", "foreign", "working", "stopping", "starting", "new"])
+@pytest.mark.parametrize("field", ["status", "needs", "queue", "job", "order", "group", "lease", "token", "after"])
+def test_a_lost_field_of_a_run_is_found_and_mended(
+    fleet: Fleet, read: Reading, calls: Calls, run: str, field: str
+) -> None:
+    before = calls.hash(f"run:{run}").get(field)
+    calls.connection.hdel(calls.key(f"run:{run}"), field)
+    if before:
+        assert read.examine(), f"the loss of {field} was not found"
+    assert read.mend(4) == ()
+    if field not in ("token", "lease") and calls.hash(f"run:{run}")["status"] != "FAILURE":
+        assert (calls.hash(f"run:{run}").get(field) or "") == (before or "") or field in ("order", "status", "after")
+    fleet.goes_on(read)
+
+
+def test_a_run_whose_worker_is_dead_goes_back_to_its_queue(fleet: Fleet, read: Reading, calls: Calls) -> None:
+    calls.connection.hset(calls.key("run:working"), "lease", "nobody/7")
+    assert {finding.what for finding in read.examine()} == {"run_leaseless", "lease_runless"}
+    assert read.mend(4) == ()
+    assert status(calls, "working") == "QUEUED"
+    fleet.goes_on(read)
+
+
+def test_a_seat_that_could_have_a_run_and_is_not_tried_is_found(calls: Calls, read: Reading) -> None:
+    worker = calls.session("w")
+    enroll(worker, "etl")
+    submit(worker, "r1", "report")
+    take(worker)
+    calls.connection.sadd(calls.key("code:default:c1"), "report")  # by hand: nobody is told
+    assert [finding.what for finding in read.examine()] == ["stalled"]
+    assert read.mend() == ()
+    assert list(worker.ask().granted) == [worker.n]

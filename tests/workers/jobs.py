@@ -83,6 +83,15 @@ def _die(folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def _chatter(folder: Path) -> None:
+    _note(folder, "pids", str(os.getpid()))
+    try:
+        while True:
+            context().log("x" * 50_000)
+    finally:
+        context().log("cleaned up")
+
+
 def _exit(folder: Path) -> None:
     os._exit(3)
 
@@ -105,6 +114,17 @@ def _big(folder: Path) -> str:
 
 def _orphan(folder: Path) -> int:
     return subprocess.Popen(["sleep", "60"]).pid  # noqa: S607
+
+
+def _forget(folder: Path) -> int:
+    left = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
+    return os.getpid()
+
+
+def _detach(folder: Path) -> int:
+    command = ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"]
+    return int(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def _thread(folder: Path) -> int:

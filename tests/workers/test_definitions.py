@@ -78,6 +78,8 @@ def test_a_file_with_the_name_of_a_known_module_does_not_replace_it(folder: Path
 WRONG = [
     ("no_such_module", "there is no module 'no_such_module' in"),
     ("wrong_jobs.pyy", "there is no module 'wrong_jobs.pyy'|'wrong_jobs' is not a package"),
+    ("wrong_jbos", "there is no module 'wrong_jbos' .*; did you mean 'wrong_jobs'"),
+    ("some.modul", "there is no module 'some.modul' .*; did you mean 'some.module'"),
     ("no/such/file.py", "there is no file 'no/such/file.py'"),
     ("wrong_job.py", "there is no file 'wrong_job.py'; did you mean 'wrong_jobs.py'"),
     ("a b", "'a b' is neither a module's name nor a path"),
@@ -92,6 +94,8 @@ WRONG = [
 def test_what_is_not_there_is_said_in_one_line(folder: Path, place: str, line: str) -> None:
     (folder / "wrong_jobs.py").write_text(JOBS)
     (folder / "empty_jobs.py").write_text("")
+    (folder / "some").mkdir()
+    (folder / "some" / "module.py").write_text("")
     two = "a = Definitions(jobs=[first])\nb = Definitions(jobs=[second])\n"
     (folder / "two_definitions.py").write_text(JOBS + two)
     with pytest.raises(NotFoundInModule, match=line) as caught:

@@ -22,6 +22,7 @@ from tests.workers.test_in_process import in_loop
 from workers import Op, job, multiprocess, op
 from workers.definitions import load
 from workers.errors import RunFailed
+from workers.executor.children import Children
 from workers.executor.execute import Executors
 from workers.executor.protocol import Held
 
@@ -58,8 +59,7 @@ async def test_a_child_is_used_again_by_the_next_op_and_the_next_run_and_gone_wh
 
 @in_loop
 async def test_a_child_that_is_idle_for_long_is_gone() -> None:
-    async with Executors() as executors:
-        executors.children._idle_for = 0.05
+    async with Executors(Children(idle_for=0.05)) as executors:
         pid = (await run(jobs.acting, args={"what": "pid"}, executors=executors))["act"]
         (child,) = executors.children._idle
         await asyncio.wait_for(child.gone(), 10)
@@ -124,10 +124,14 @@ async def test_an_op_whose_process_dies_is_tried_again(tmp_path: Path) -> None:
 @in_loop
 async def test_what_an_op_leaves_running_ends_with_it() -> None:
     async with Executors() as executors:
-        left = (await run(jobs.acting, args={"what": "orphan"}, executors=executors))["act"]
-        assert not alive(left)
+        for what in ("orphan", "detach") if sys.platform == "linux" else ("orphan",):
+            left = (await run(jobs.acting, args={"what": what}, executors=executors))["act"]
+            assert not alive(left), what
         with_thread = (await run(jobs.acting, args={"what": "thread"}, executors=executors))["act"]
         assert not alive(with_thread)
+        if hasattr(os, "waitid"):
+            forgot = (await run(jobs.acting, args={"what": "forget"}, executors=executors))["act"]
+            assert alive(forgot), "what is dead already was not left running"
 
 
 @in_loop
@@ -203,48 +207,33 @@ def test_an_op_that_cannot_be_told_to_end_is_killed_after_the_grace(tmp_path: Pa
 def test_an_op_is_dead_before_its_lease_runs_out_whatever_it_does(tmp_path: Path, what: str) -> None:
     @in_loop
     async def test() -> None:
-        deadline = now() + 1.5
-        with pytest.raises(RunFailed, match="its lease was not renewed in time|it was told to end"):
-            await run(jobs.acting, args={"what": what, "folder": str(tmp_path)}, rest=lambda: deadline - now())
-        assert now() < deadline
-        assert not any(alive(pid) for pid in await noted(tmp_path))
+        async with Executors() as executors:
+            await run(jobs.acting, args={"what": "pid"}, executors=executors)  # a warm child, which has no deadline
+            deadline = now() + 1.5
+            args = {"what": what, "folder": str(tmp_path)}
+            with pytest.raises(RunFailed, match="its lease was not renewed in time"):
+                await run(jobs.acting, args=args, executors=executors, rest=lambda: deadline - now())
+            assert now() < deadline
+            assert not any(alive(pid) for pid in await noted(tmp_path))
 
     test()
 
 
 @in_loop
-async def test_a_lease_that_is_renewed_lets_an_op_run_on_and_the_next_lease_may_be_shorter(tmp_path: Path) -> None:
+async def test_a_lease_that_is_renewed_lets_an_op_run_on_until_it_is_not(tmp_path: Path) -> None:
+    life, end = 0.8, 0.0  # seconds; the deadline once it is renewed no more
     async with Executors() as executors:
-        deadline = now() + 0.8
-        task = asyncio.create_task(
-            run(
-                jobs.acting,
-                args={"what": "deaf", "folder": str(tmp_path)},
-                executors=executors,
-                rest=lambda: deadline - now(),
-            )
-        )
+        args = {"what": "deaf", "folder": str(tmp_path)}
+        rest = lambda: end - now() if end else life  # noqa: E731
+        task = asyncio.create_task(run(jobs.acting, args=args, executors=executors, rest=rest))
         (pid,) = await noted(tmp_path)
-        end = now() + 1.5
-        while now() < end:
-            deadline = now() + 0.8
-            await asyncio.sleep(0.05)
+        await asyncio.sleep(2 * life)
         assert alive(pid)
-        with pytest.raises(RunFailed):
+        end = now() + life
+        with pytest.raises(RunFailed, match="its lease was not renewed in time"):
             await task
-        assert now() < deadline
-        first = await run(jobs.acting, args={"what": "pid"}, executors=executors)
-        (tmp_path / "pids").unlink()
-        deadline = now() + 1.0
-        with pytest.raises(RunFailed):
-            await run(
-                jobs.acting,
-                args={"what": "deaf", "folder": str(tmp_path)},
-                executors=executors,
-                rest=lambda: deadline - now(),
-            )
-        assert now() < deadline
-        assert await noted(tmp_path) == [first["act"]], "the warm child, which had no deadline before"
+        assert now() < end
+        assert not alive(pid)
 
 
 class LosingGate(PoolsGate):
@@ -285,6 +274,29 @@ async def test_an_op_whose_slots_are_lost_is_dead_when_they_are_let_go_and_fails
     assert ("beside", "SUCCESS") in told.events
 
 
+@in_loop
+async def test_however_often_a_run_is_cancelled_it_ends_after_its_ops(tmp_path: Path) -> None:
+    task = asyncio.create_task(run(jobs.acting, args={"what": "wait", "folder": str(tmp_path)}))
+    pids = await noted(tmp_path)
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.05)
+    assert not any(alive(pid) for pid in pids)
+
+
+@in_loop
+async def test_a_lease_that_is_lost_before_its_deadline_ends_its_op(tmp_path: Path) -> None:
+    lost = False
+    run_it = run(jobs.acting, args={"what": "deaf", "folder": str(tmp_path)}, rest=lambda: 0.0 if lost else 30.0)
+    task = asyncio.create_task(run_it)
+    pids = await noted(tmp_path)
+    lost, begun = True, now()
+    with pytest.raises(RunFailed, match="its lease was not renewed in time"):
+        await task
+    assert now() - begun < 2
+    assert not any(alive(pid) for pid in pids)
+
+
 WORKER = """
 import asyncio, sys
 from tests.workers import jobs
@@ -314,3 +326,15 @@ async def noted(folder: Path) -> list[int]:
         while not (folder / "pids").exists():
             await asyncio.sleep(0.01)
     return [int(pid) for pid in (folder / "pids").read_text().split()]
+
+
+@in_loop
+async def test_an_op_that_is_ended_while_it_writes_to_the_log_still_says_all(tmp_path: Path) -> None:
+    told = Told()
+    task = asyncio.create_task(run(jobs.acting, told, args={"what": "chatter", "folder": str(tmp_path)}))
+    await told.until(lambda: len(told.lines) > 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told.lines[-1] == ("INFO", "cleaned up")
+    assert {len(text) for _, text in told.lines[:-1]} == {50_000}

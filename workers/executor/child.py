@@ -1,7 +1,8 @@
 """Child: the process in which ops are carried out, one after the other. It ends when its socket closes.
 
 Whether it may live is not for it to say: a guard process owns it and ends it before a deadline (semaphores.guard).
-SIGTERM raises SystemExit in the op, once, so that its `finally` blocks run.
+SIGTERM raises SystemExit in the op, once, so that its `finally` blocks run. On Linux it is the parent of whatever an op
+detaches, so that it can tell whether the op left anything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TextIO
 
 import msgpack
 
+from semaphores.guard.offspring import adopt
 from semaphores.lease import Inherited, chain
 from workers.context import Context, current
 from workers.definitions import find_job
@@ -32,19 +34,21 @@ from workers.source import Source
 
 __all__ = ["main"]
 
+_TOLD_TO_END = "was told to end (SIGTERM): its lease was not renewed in time, or somebody meant it"
+
 
 def main() -> None:
     """Serve `SOCKET LEVEL`: carry out what is asked over the socket; records from the level on are told."""
     talk = socket.socket(fileno=int(sys.argv[1]))
     talk.set_inheritable(False)  # what an op starts must not keep it open
+    if sys.platform == "linux":
+        adopt()
     root = logging.getLogger()
     root.addHandler(RunLog())
     root.setLevel(int(sys.argv[2]))
     for stream in (sys.stdout, sys.stderr):
         _by_lines(stream)
-    child = _Child(talk)
-    signal.signal(signal.SIGTERM, child.on_term)
-    child.serve()
+    _Child(talk).serve()
     os._exit(0)  # nobody waits for what threads of a user's module may still do
 
 
@@ -54,6 +58,8 @@ class _Child:
         self._sending = threading.Lock()
         self._busy = False
         self._ended = False  # SIGTERM came
+        self._writing = False  # the main thread is in the middle of a message
+        signal.signal(signal.SIGTERM, self._on_term)
 
     def serve(self) -> None:
         """Carry out one op after the other until the socket closes."""
@@ -63,24 +69,26 @@ class _Child:
             for told in requests:
                 self._send(self._carry_out(request_from(told)))
 
-    def on_term(self, number: int, frame: FrameType | None) -> None:
-        """End: at once when idle, else by an exception in the op."""
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        """End: at once when idle, else by an exception in the op, once."""
         if not self._busy:
             os._exit(128 + signal.SIGTERM)
-        if not self._ended:
-            self._ended = True
-            raise SystemExit("it was told to end")
+        first, self._ended = not self._ended, True
+        if first and not self._writing:  # half a message would be none: then it is raised behind it
+            raise SystemExit(_TOLD_TO_END)
 
     def _carry_out(self, request: Request) -> Message:
         threads = set(threading.enumerate())
         told: Done | Failed
+        signal.signal(signal.SIGTERM, self._on_term)  # the op before may have changed it
+        self._busy = True
         try:
-            self._busy = True
             told = Done(self._result(request), clean=True)
             self._busy = False
         except BaseException as error:  # noqa: BLE001 - whatever an op raises
             self._busy = False
-            told = Failed(_plain(line_of(error)), True, [_plain(line) for line in trace_of(error)])
+            line = f"its process {_TOLD_TO_END}" if self._ended else line_of(error)
+            told = Failed(_plain(line), True, [_plain(each) for each in trace_of(error)])
         for stream in (sys.stdout, sys.stderr):
             _flush(stream)
         told.clean = not self._ended and not _has_children() and not set(threading.enumerate()) - threads
@@ -106,11 +114,18 @@ class _Child:
         return Context(request.run, request.job, request.op, request.attempt, request.run_attempt, request.tags, tell)
 
     def _send(self, message: Message) -> None:
+        told_before, main = self._ended, threading.current_thread() is threading.main_thread()
+        if main:
+            self._writing = True
         with self._sending:
             try:
                 self._talk.sendall(message_of(message))
             except OSError:  # the worker is gone: nobody to tell
                 os._exit(1)
+        if main:
+            self._writing = False
+            if self._busy and self._ended and not told_before:
+                raise SystemExit(_TOLD_TO_END)
 
 
 def _find(request: Request) -> Op:
@@ -127,7 +142,8 @@ def _find(request: Request) -> Op:
 
 def _has_children() -> bool:
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass  # a dead one that the op did not wait for
     except ChildProcessError:
         return False
     return True

@@ -24,6 +24,7 @@ class Children:
         self._company = company
         self._idle_for, self._most_idle = idle_for, most_idle
         self._idle: dict[Child, asyncio.TimerHandle] = {}  # the one that was busy last is the last
+        self._ending = set[asyncio.Task[None]]()
 
     def __repr__(self) -> str:
         return f"<Children, {len(self._idle)} idle>"
@@ -53,18 +54,23 @@ class Children:
         if child.alive and len(self._idle) < self._most_idle:
             self._idle[child] = asyncio.get_running_loop().call_later(self._idle_for, self._expire, child)
         else:
-            child.dismiss()
+            self._end(child)
 
     async def close(self) -> None:
         """End the idle ones; the busy ones belong to runs, which end them."""
         with anyio.CancelScope(shield=True):
-            idle, self._idle = self._idle, {}
-            for child, timer in idle.items():
+            for child, timer in list(self._idle.items()):
                 timer.cancel()
-                child.dismiss()
-            for child in idle:
-                await child.gone()
+                self._expire(child)
+            if self._ending:
+                await asyncio.wait(self._ending)
 
     def _expire(self, child: Child) -> None:
-        self._idle.pop(child, None)
+        del self._idle[child]
+        self._end(child)
+
+    def _end(self, child: Child) -> None:
         child.dismiss()
+        task = asyncio.get_running_loop().create_task(child.gone())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)

@@ -37,8 +37,8 @@ LOOK_EVERY = 1.0  # seconds: a max_concurrent that is a function is asked as oft
 class Executors:
     """What the runs of one worker process share: child processes, threads, and the way of log records to their runs."""
 
-    def __init__(self, company: Company | None = None) -> None:
-        self.children = Children(company)
+    def __init__(self, children: Children | None = None, company: Company | None = None) -> None:
+        self.children = children or Children(company)
         self._log = RunLog()
 
     async def __aenter__(self) -> Self:
@@ -154,6 +154,9 @@ class _Execution:
         longest = LOOK_EVERY if callable(self.executor.max_concurrent) else math.inf
         if (pause := self.plan.wake(now())) is not None:
             longest = min(longest, pause)
+        if longest == math.inf:
+            await self._changed.wait()
+            return
         with anyio.move_on_after(longest):
             await self._changed.wait()
 

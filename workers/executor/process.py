@@ -1,8 +1,8 @@
 """Process: one child process, seen from the worker: it is given ops, and its guard is told until when it may live.
 
 Invariant: `carry_out` returns or raises only when nothing of the op is left: the child answered that it left nothing,
-or its guard said that all that came of it is dead. What an op detached wholly (a double fork) is not seen before the
-child ends.
+or its guard said that all that came of it is dead. (Elsewhere than on Linux, what an op detaches wholly by a double
+fork is not seen.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -49,7 +49,8 @@ class Child:
         self._over: asyncio.Future[tuple[int, str]] = self._loop.create_future()  # exit code, and why
         self._group = 0
         self._told = math.inf  # the deadline that the guard knows
-        self._dismissed = False
+        self._buried: asyncio.Task[None] | None = None
+        self._late = False  # we killed it ourselves, at the deadline
         self._sockets = (link, talk)
         self._link: asyncio.Transport | None = None
         self._talk: asyncio.Transport | None = None
@@ -98,7 +99,7 @@ class Child:
     @property
     def alive(self) -> bool:
         """Whether it can take another op."""
-        return not (self._over.done() or self._dismissed)
+        return not (self._over.done() or self._buried)
 
     async def carry_out(self, request: bytes, rest: Rest, tell: Tell, cancel_timeout: float) -> bytes:
         """Have it carry out an op and return the packed result; it lives no longer than `rest` says.
@@ -114,14 +115,14 @@ class Child:
             while not await self._answered():
                 self._renew(now() + rest())
         except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True):
-                await self._cancel(min(cancel_timeout, rest()))
+            await self._surely(self._cancel(min(cancel_timeout, rest())))
             raise
         return await self._outcome()
 
     def dismiss(self) -> None:
         """Let it end by itself; its guard sees to it."""
-        self._dismissed = True
+        if self._buried is None:
+            self._buried = self._loop.create_task(self._bury())
         if self._talk is not None:
             self._talk.close()
         if not self._reply.done():  # it would not hear of that while it is busy
@@ -130,7 +131,12 @@ class Child:
     async def gone(self) -> None:
         """Wait until nothing is left of it."""
         await asyncio.wait([self._over])
-        await anyio.to_thread.run_sync(self._guard.wait)
+        self.dismiss()
+        await asyncio.wait([self._buried or self._over])
+
+    async def _bury(self) -> None:
+        await asyncio.wait([self._over])
+        await anyio.to_thread.run_sync(self._guard.wait)  # it ends as soon as it said so
 
     # one op
 
@@ -146,15 +152,14 @@ class Child:
 
     async def _outcome(self) -> bytes:
         if not self._reply.done():
-            await self._end()
+            await self._surely(self._end())
             raise OpFailed(self._how_it_died())
         reply = self._reply.result()
         self._output.drain()  # it wrote all before it answered
         if reply.clean and not self._over.done():
             self._begin(math.inf)
         else:
-            with anyio.CancelScope(shield=True):
-                await self._end()
+            await self._surely(self._end())
         self._tell = self._output.tell = silent
         if isinstance(reply, Failed):
             raise OpFailed(reply.line, reply.trace)
@@ -168,6 +173,19 @@ class Child:
             self._send(f"signal {signal.SIGKILL:d}")
         await self._end()
 
+    async def _surely(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Carry something out to its end, however often this task is cancelled meanwhile."""
+        task = self._loop.create_task(ending)
+        canceled = False
+        with anyio.CancelScope(shield=True):
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError:  # by whom no scope keeps out
+                    canceled = True
+        if canceled:
+            raise asyncio.CancelledError
+
     async def _end(self) -> None:
         """End it with all that came of it."""
         self.dismiss()
@@ -177,7 +195,7 @@ class Child:
 
     def _how_it_died(self) -> str:
         code, why = self._over.result()
-        if why in ("deadline", "lost", "end"):
+        if self._late or why in ("deadline", "lost", "end"):
             return "its lease was not renewed in time, so its process was ended"
         if why == "guard":
             return "its guard process died, so its process was killed"
@@ -197,7 +215,8 @@ class Child:
         if deadline > self._told and self._send(f"deadline {deadline!r}"):
             self._told = deadline
         if now() >= deadline:
-            self._kill_group()  # the guard was there before us, unless somebody stopped it
+            self._late = True
+            self._kill_group()  # the guard was there before us, unless the lease was lost, or the guard stands still
 
     def _send(self, line: str) -> bool:
         if self._link is None or self._link.is_closing():

@@ -1,0 +1,55 @@
+"""Events and the log: what happens to leases is told to observers, and a long wait says what it is for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from semaphores import Client, blocked, connect
+from semaphores.session.events import Began, Event, Granted, Lost
+from tests.servers import Server
+
+
+def test_observers_hear_of_grants_with_their_wait_and_of_lost_leases(server: Server, namespace: str) -> None:
+    heard: list[Event] = []
+    with connect(server.url, namespace=namespace, init=True) as client:
+        client.limits.set("pool:db", 1)
+        client.connections.session.observers.append(heard.append)
+        with client.pool("db") as lease:
+            waiter = threading.Thread(target=lambda: client.pool("db", timeout=5).__enter__())
+            waiter.start()
+            while not client.requests("pool:db"):
+                pass  # the server tells nobody that somebody waits
+            lease.release()
+            waiter.join()
+        client.release(client.leases("pool:db")[0].id)
+        lost = threading.Event()
+        client.connections.session.observers.append(lambda event: lost.set() if isinstance(event, Lost) else None)
+        assert lost.wait(5) or any(isinstance(event, Lost) for event in heard)
+    assert isinstance(heard[0], Began)
+    first, second = (event for event in heard if isinstance(event, Granted))
+    assert (first.needs, first.in_line) == ("pool:db=1", False)
+    assert second.in_line
+    assert second.waited > 0
+    assert [event.needs for event in heard if isinstance(event, Lost)] == ["pool:db=1"]
+
+
+def test_a_long_wait_says_once_what_it_waits_for_and_who_holds_that(
+    server: Server, namespace: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(blocked, "FIRST", 0.2)
+    caplog.set_level(logging.WARNING, "semaphores")
+    with connect(server.url, namespace=namespace, init=True) as client:
+        client.limits.set("pool:db", 1)
+        with client.pool("db"), connect(server.url, namespace=namespace) as other:
+            _times_out(other, 3.0)
+    told = [record.getMessage() for record in caplog.records if "has waited" in record.getMessage()]
+    assert len(told) == 1, "once, not with each beat"
+    assert "for pool 'db': 1 of 1 slots held by" in told[0]
+
+
+def _times_out(client: Client, seconds: float) -> None:
+    with pytest.raises(TimeoutError), client.pool("db", timeout=seconds):
+        pass
