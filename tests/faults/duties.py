@@ -110,13 +110,6 @@ def inside_child(folder: str, hold: float = 0.02) -> None:
         toil.function(folder=folder, hold=hold)
 
 
-@op
-async def crash(folder: str) -> None:
-    """End the whole worker at once."""
-    note(folder, "begin")
-    os._exit(9)
-
-
 @job(ops=[work])
 def short() -> None: ...
 
@@ -141,8 +134,4 @@ def nested() -> None: ...
 def nested_in_child() -> None: ...
 
 
-@job(ops=[crash])
-def poison() -> None: ...
-
-
-definitions = Definitions(jobs=[short, heavy, stubborn, database, nested, nested_in_child, poison], location="fleet")
+definitions = Definitions(jobs=[short, heavy, stubborn, database, nested, nested_in_child], location="fleet")

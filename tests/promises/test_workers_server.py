@@ -186,6 +186,25 @@ def test_a_lost_reply_of_a_finish_ends_the_run_once() -> None:
         asyncio.run(main())
 
 
+def test_a_drained_worker_stays_until_the_server_knows_how_its_last_run_ended() -> None:
+    with site() as (server, client), Proxy(server.port) as proxy:
+
+        async def main() -> None:
+            works = Works()
+            async with working(client, works.job, url=proxy.url) as worker:
+                await submit(client, works.job, "r")
+                await until("it works", lambda: status(client, "r") == "STARTED")
+                worker.drain()
+                proxy.hold_requests = True
+                works.go.set()
+                await until("it ended", lambda: works.running == 0)
+                await asyncio.sleep(0.2)
+                proxy.hold_requests = False
+                assert (await ended(client, "r")).attempt == 1
+
+        asyncio.run(main())
+
+
 @pytest.mark.parametrize("kind", ["out of memory", "a replica"])
 def test_a_server_that_refuses_for_a_while_ends_no_worker(kind: str) -> None:
     with site() as (server, client), server.client() as raw:
