@@ -154,6 +154,7 @@ class _Execution:
             raise
         if holding.lost is not None:
             _log.warning("run %s was lost: %s", self.run.id, holding.lost)
+            self._release()  # of one that was taken away by force the server waits for that, a T at most
             return
         self._finish(status, reason, results)
 

@@ -92,7 +92,7 @@ def _leases(stored: _Stored, runs: dict[str, dict[str, str]]) -> list[str]:
             for limit, slots in re.findall(r"(\S+)=(\d+)", line.partition(" token=")[0]):
                 members = {lease, *(f"{lease}:{i}" for i in range(2, int(slots) + 1))}
                 wanted.setdefault(limit, set()).update(members)
-            if run := re.search(r" run=(\S+)", line):
+            if (run := re.search(r" run=(\S+)", line)) and " revoked=" not in line:
                 of_runs[run[1]] = lease
     held = {limit: set(stored.sorted[f"slots:{limit}"]) for limit in stored.of("slots:", hashes=False)}
     busy = {run: fields.get("lease", "") for run, fields in runs.items() if fields.get("status") in IN_PROGRESS}
