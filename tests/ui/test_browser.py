@@ -150,6 +150,11 @@ def test_a_change_shows_within_a_second_and_keeps_the_focus(page: Page, site: st
         )
         took = time.monotonic() - begun
         assert took < 1.0, f"{took:.2f} s"
+    begun = time.monotonic()
+    scene.alice.change({"limit": "pool:brand-new", "kind": "set", "capacity": 1})
+    page.wait_for_selector("[id='row-pool:brand-new']", state="attached")
+    took = time.monotonic() - begun
+    assert took < 1.0, f"a new limit: {took:.2f} s"
     assert page.evaluate("document.activeElement === window.before && document.activeElement.value") == "half a wor"
 
 
