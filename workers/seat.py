@@ -48,7 +48,7 @@ class Crew:
     cancel_timeout: float  # seconds that an op has to end once it is canceled
     enroll: Callable[[], object]  # called when the server does not know the worker (any more)
     on_over: Callable[[str, str], None] = lambda run, status: None
-    holders: list[str] = field(default_factory=list)
+    ending: set[object] = field(default_factory=set)  # runs that are over, and the server has not said so yet
 
 
 class Seat:
@@ -123,15 +123,12 @@ class _Execution:
     def __init__(self, crew: Crew, holding: Holding) -> None:
         told = holding.run or {}
         self.crew, self.line, self.holding = crew, crew.line, holding
-        self.run = RunInfo(
-            id=told["id"],
-            job=told["job"],
-            attempt=int(told.get("attempt", "0")) + 1,
-            max_attempts=int(told.get("max_attempts", "1")),
-            tags=_object(told.get("tags")),
-            args=_args(told.get("args")),
-            config=_object(told.get("config")) if "config" in told else None,
-        )
+        self._unreadable = ""  # why it cannot be carried out at all
+        try:
+            self.run = _info(told)
+        except (KeyError, ValueError, TypeError, msgpack.UnpackException) as error:
+            self.run = RunInfo(told["id"], told.get("job", ""))
+            self._unreadable = f"its record cannot be read: {type(error).__name__}: {error}"
         self._told = told
         self._timer: asyncio.TimerHandle | None = None
         self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
@@ -149,6 +146,9 @@ class _Execution:
                 status, reason, results = await self._execute()
             if self._scope.cancelled_caught:
                 status, reason, results = "CANCELED", holding.canceling or "", None
+        except Exception as error:  # noqa: BLE001 - ours, not an op's: it must not end the worker and its other runs
+            _log.exception("run %s could not be carried out", self.run.id)
+            status, reason, results = "FAILURE", f"its worker failed: {type(error).__name__}: {error}", None
         except BaseException:  # the worker itself is ended: the run goes back to its queue
             self._release()
             raise
@@ -160,6 +160,8 @@ class _Execution:
 
     async def _execute(self) -> tuple[str, str, bytes | None]:
         job = self.crew.location.jobs.get(self.run.job)
+        if self._unreadable:
+            return "FAILURE", self._unreadable, None
         if job is None:  # enrolled by an older version of this code
             return "FAILURE", f"this worker has no job {self.run.job!r}", None
         needs = parse_needs(self.holding.needs)
@@ -196,7 +198,7 @@ class _Execution:
         self.line.post(Start(self.run.id, self.holding.token, ops, entries), self._started)
 
     def _started(self, answer: Answer) -> None:
-        if answer["answer"] == "stale":
+        if answer["answer"] == "stale" and not self._to_be_brought_back():
             self.holding.lose("another attempt of the run began")
 
     # telling
@@ -226,9 +228,21 @@ class _Execution:
             entries,
             self.crew.keep,
         )
-        self.line.post(finish, self._finished)
+        self.crew.ending.add(self)
+        self._post_finish(finish)
 
-    def _finished(self, answer: Answer) -> None:
+    def _post_finish(self, finish: Finish) -> None:
+        self.line.post(finish, lambda answer: self._finished(finish, answer))
+
+    def _to_be_brought_back(self) -> bool:
+        """Whether the server lost its data, so that it does not know the run before a beat has told it."""
+        return self.line.session.grace_until is not None and self.holding.lost is None
+
+    def _finished(self, finish: Finish, answer: Answer) -> None:
+        if answer["answer"] == "stale" and self._to_be_brought_back():
+            self.line.loop.call_later(TELL_EVERY, self._post_finish, finish)
+            return
+        self.crew.ending.discard(self)
         self.line.session.let_go(self.holding)
         status = str(answer.get("status", answer["answer"]))
         if answer["answer"] != "finished":
@@ -241,6 +255,18 @@ class _Execution:
             self._timer.cancel()
         if self.line.session.let_go(self.holding):
             self.line.post(Release(self.holding.n, self.holding.token))
+
+
+def _info(told: Mapping[str, str]) -> RunInfo:
+    return RunInfo(
+        id=told["id"],
+        job=told["job"],
+        attempt=int(told.get("attempt", "0")) + 1,
+        max_attempts=int(told.get("max_attempts", "1")),
+        tags=_object(told.get("tags")),
+        args=_args(told.get("args")),
+        config=_object(told.get("config")) if "config" in told else None,
+    )
 
 
 def _object(text: str | None) -> Mapping[str, Any]:

@@ -46,6 +46,7 @@ NOUNS: Mapping[str, Word] = {
         ("doctor", "doctor", "Find what is wrong in the namespace or endangers its server, and repair it."),
         ("server", "server", "Start, stop and look at the embedded server."),
         ("completion", "completion", "Print the script that completes words in bash, zsh or fish."),
+        ("ui", "ui", "Show limits, runs and workers as a live web page."),
         ("demo", "demo", "See it at work: index the standard library with several processes."),
     )
 }

@@ -4,6 +4,7 @@ What a job does is the business of `workers`; here it is a name with tags, pools
 """
 
 from semaphores.runs.client import AsyncRuns, Runs
+from semaphores.runs.pages import RunPage
 from semaphores.runs.spec import RunSpec
 from semaphores.runs.verbs import Submitted
 from semaphores.runs.views import JobView, LogEntry, OpView, RunDetails, RunView, WorkerView
@@ -15,6 +16,7 @@ __all__ = [
     "LogEntry",
     "OpView",
     "RunDetails",
+    "RunPage",
     "RunSpec",
     "RunView",
     "RunWhy",
