@@ -53,9 +53,9 @@ def status(json: Json = False) -> int:
 
 
 @app.command("url", cls=Verb)
-def url() -> None:
+def url(json: Json = False) -> None:
     """Print the embedded server's address, whether it runs or not."""
-    print(server.url())
+    print(json_text({"url": server.url()}) if json else server.url())
 
 
 @app.command(
