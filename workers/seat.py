@@ -125,7 +125,7 @@ class _Execution:
         self.crew, self.line, self.holding = crew, crew.line, holding
         self._unreadable = ""  # why it cannot be carried out at all
         try:
-            self.run = _info(told)
+            self.run = _info(told, int(holding.token))
         except (KeyError, ValueError, TypeError, msgpack.UnpackException) as error:
             self.run = RunInfo(told["id"], told.get("job", ""))
             self._unreadable = f"its record cannot be read: {type(error).__name__}: {error}"
@@ -167,7 +167,8 @@ class _Execution:
         needs = parse_needs(self.holding.needs)
         held = Stake(self.line.connections, self.holding, needs, ())
         by_run = any(limit.startswith("pool:") for limit in needs)
-        gate = OpenGate() if by_run else PoolGate(self.line.connections, int(self._told.get("priority", "0")))
+        priority = int(self._told.get("priority", "0"))
+        gate = OpenGate() if by_run else PoolGate(self.line.connections, self.run.id, priority)
         before = chain.set((held,))  # what the code of its ops asks for again is lent by the run
         try:
             results = await execute(
@@ -257,7 +258,7 @@ class _Execution:
             self.line.post(Release(self.holding.n, self.holding.token))
 
 
-def _info(told: Mapping[str, str]) -> RunInfo:
+def _info(told: Mapping[str, str], token: int) -> RunInfo:
     return RunInfo(
         id=told["id"],
         job=told["job"],
@@ -266,6 +267,7 @@ def _info(told: Mapping[str, str]) -> RunInfo:
         tags=_object(told.get("tags")),
         args=_args(told.get("args")),
         config=_object(told.get("config")) if "config" in told else None,
+        token=token,
     )
 
 

@@ -14,6 +14,7 @@ from semaphores.cli.render import line
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
 from semaphores.cli.words import printable
+from semaphores.connecting import default_to
 from semaphores.errors import InvalidNumber, UsageError
 from workers.adapt import limit_by_load
 from workers.cli.loading import load_location
@@ -57,6 +58,7 @@ def worker(
     log_to_stderr()
     location = load_location(module)
     with open_client(ctx) as client:
+        default_to(client.connections)  # what the code of its ops asks for is asked of the same namespace
         settings = WorkerSettings(queues=tuple(queue or ["default"]), concurrency=seats, keep=keep)
         try:
             return asyncio.run(_serve(Worker(location, client.connections, settings), concurrency, drain_timeout))
