@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-faults bench format clean
@@ -14,8 +15,8 @@ demo: $(READY) ## index the standard library with several processes, then as run
 	$(BIN)/semaphores demo $(ARGS)
 	$(BIN)/semaphores fleet-demo
 
-test: lint ## lint, then every test but the long ones (ARGS='-k name' to choose)
-	$(BIN)/python -m pytest $(ARGS)
+test: lint ## lint, then every test but the long ones, three at once (ARGS='-k name' to choose, JOBS=1 one by one)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, formatting, strict types, and which room may import which
 	$(BIN)/ruff check .
