@@ -29,10 +29,20 @@ from workers.gate import OpenGate, PoolGate
 from workers.journal import Journal
 from workers.line import Line
 
-__all__ = ["Crew", "Seat"]
+__all__ = ["Crew", "RunOver", "Seat"]
 
 _log = logging.getLogger("workers")
 TELL_EVERY = 0.1  # seconds: what a run's ops are at is told as often
+
+
+@dataclass(frozen=True, slots=True)
+class RunOver:
+    """A run that ended here."""
+
+    run: str
+    job: str
+    status: str  # as the server has it
+    seconds: float  # since this worker got it
 
 
 @dataclass(slots=True)
@@ -47,7 +57,7 @@ class Crew:
     keep: int  # finished runs of a status that the namespace keeps
     cancel_timeout: float  # seconds that an op has to end once it is canceled
     enroll: Callable[[], object]  # called when the server does not know the worker (any more)
-    on_over: Callable[[str, str], None] = lambda run, status: None
+    on_over: Callable[[RunOver], None] = lambda over: None
     holders: list[str] = field(default_factory=list)
 
 
@@ -133,6 +143,7 @@ class _Execution:
             config=_object(told.get("config")) if "config" in told else None,
         )
         self._told = told
+        self._begun = self.line.loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
         self._journal = Journal(self._tell_soon)
@@ -153,7 +164,7 @@ class _Execution:
             self._release()
             raise
         if holding.lost is not None:
-            _log.warning("run %s was lost: %s", self.run.id, holding.lost)
+            _log.warning("run %s was lost: %s", self.run.id, holding.lost, extra=self._about)
             return
         self._finish(status, reason, results)
 
@@ -182,6 +193,11 @@ class _Execution:
             held.left = True
             chain.reset(before)
         return "SUCCESS", "", results
+
+    @property
+    def _about(self) -> dict[str, str]:
+        """What a line of the log is about."""
+        return {"run": self.run.id, "job": self.run.job, "lease": self.holding.id}
 
     def _rest(self) -> float:
         """Seconds for which the run's lease is certainly held."""
@@ -231,8 +247,8 @@ class _Execution:
         self.line.session.let_go(self.holding)
         status = str(answer.get("status", answer["answer"]))
         if answer["answer"] != "finished":
-            _log.warning("the end of run %s came too late: it is %s", self.run.id, status)
-        self.crew.on_over(self.run.id, status)
+            _log.warning("the end of run %s came too late: it is %s", self.run.id, status, extra=self._about)
+        self.crew.on_over(RunOver(self.run.id, self.run.job, status, self.line.loop.time() - self._begun))
 
     def _release(self) -> None:
         self._start.cancel()
