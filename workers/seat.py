@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import msgpack
 
+from semaphores import tracing
 from semaphores.lease import Stake, chain
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Cancel, Release
@@ -144,6 +145,7 @@ class _Execution:
         )
         self._told = told
         self._begun = self.line.loop.time()
+        self.ended = ""  # how, once it is over here
         self._timer: asyncio.TimerHandle | None = None
         self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
         self._journal = Journal(self._tell_soon)
@@ -151,6 +153,20 @@ class _Execution:
 
     async def carry_out(self) -> None:
         """Run it to its end, and say how it ended."""
+        if not tracing.on:
+            await self._carry_out()
+            return
+        about = {
+            "job": self.run.job,
+            "run": self.run.id,
+            "queue": self._told["queue"],
+            "attempt": str(self.run.attempt),
+        }
+        with tracing.span("semaphores run", {f"semaphores.{name}": value for name, value in about.items()}) as span:
+            await self._carry_out()
+            tracing.note(span, self.ended)
+
+    async def _carry_out(self) -> None:
         holding = self.holding
         holding.watchers.append(self._told_to_stop)
         if holding.lost is not None or holding.canceling is not None:
@@ -165,7 +181,9 @@ class _Execution:
             raise
         if holding.lost is not None:
             _log.warning("run %s was lost: %s", self.run.id, holding.lost, extra=self._about)
+            self.ended = f"LOST: {holding.lost}"
             return
+        self.ended = f"{status}: {reason}" if reason else status
         self._finish(status, reason, results)
 
     async def _execute(self) -> tuple[str, str, bytes | None]:
