@@ -182,6 +182,7 @@ class _Execution:
         if holding.lost is not None:
             _log.warning("run %s was lost: %s", self.run.id, holding.lost, extra=self._about)
             self.ended = f"LOST: {holding.lost}"
+            self._release()  # of one that was taken away by force the server waits for that, a T at most
             return
         self.ended = f"{status}: {reason}" if reason else status
         self._finish(status, reason, results)

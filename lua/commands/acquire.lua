@@ -6,6 +6,16 @@
 
 local HIGHEST_PRIORITY = 4095
 
+-- Whether every limit has room for these needs. Who waits first is another question.
+local function has_room(needs)
+  for _, need in ipairs(needs) do
+    if capacity_of(need[1]) - used_of(need[1]) < need[2] then
+      return false
+    end
+  end
+  return true
+end
+
 -- Higher priority first, then first come first served, as one number: exact in a double, passed as a number.
 local function order_of(command)
   if command.order then

@@ -111,8 +111,7 @@ local function set(name, value, command)
     call('HSET', key('settings'), name, value)
   end
   settings_read[name] = value ~= '' and value
-  if name == 'granularity' and waiting then
-    undrained_add('regroup waiters:pool: waiters:pool:')
+  if name == 'granularity' then
     places_mark_all('')
   end
   call('XADD', key('audit'), 'MAXLEN', '~', MOST_AUDITED, '*', 'what', 'set ' .. name, 'before', before or 'none',

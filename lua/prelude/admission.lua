@@ -66,17 +66,6 @@ local function put_aside(session, n, line)
   call('HSET', session_key(session), 'aside', 1)
 end
 
--- Hands slots to a waiting request, if its session listens.
-local function request_grant(session, n, line, words, needs)
-  lease_prepare(session, needs)
-  local token = next_token()
-  if grant_tell(session, { n = n, token = token }) then
-    lease_grant(session, n, words, needs, token, word(line, 'holder'), now_ms)
-  else
-    put_aside(session, n, line)
-  end
-end
-
 -- To another place. A group that wanders between limits is counted, since it is reserved for in the end.
 local function group_park(hash, place, score)
   local before, moves = unpack(call('HMGET', group_key(hash), 'place', 'moves'))

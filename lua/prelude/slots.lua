@@ -20,16 +20,6 @@ local function used_of(limit)
   return count
 end
 
--- Whether every limit has room for these needs. Who waits first is another question.
-local function has_room(needs)
-  for _, need in ipairs(needs) do
-    if capacity_of(need[1]) - used_of(need[1]) < need[2] then
-      return false
-    end
-  end
-  return true
-end
-
 local function gathered(into, name)
   local list = into[name]
   if not list then

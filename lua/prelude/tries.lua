@@ -1,6 +1,17 @@
 -- Tries: one group's first request at a time, and working off the places that may have room.
 -- Reads and writes through admission.lua, groups.lua and queued.lua.
 
+-- Hands slots to a waiting request, if its session listens.
+local function request_grant(session, n, line, words, needs)
+  lease_prepare(session, needs)
+  local token = next_token()
+  if grant_tell(session, { n = n, token = token }) then
+    lease_grant(session, n, words, needs, token, word(line, 'holder'), now_ms)
+  else
+    put_aside(session, n, line)
+  end
+end
+
 local function request_try(hash, member, score)
   local session, n = string.match(member, '^(.*)/(%d+)$')
   n = tonumber(n)
@@ -67,13 +78,9 @@ local function place_try(place)
     end
     return
   end
-  if string.sub(place, 1, 7) == 'regroup' then
+  if string.sub(place, 1, 7) == 'unpool ' then
     undrained_drop_first()
-    local rest = regroup(place)
-    if rest then
-      undrained_add(rest)
-    end
-    return
+    return unpool(place)
   end
   local queue = string.match(place, '^queue (.*)$')
   if queue then

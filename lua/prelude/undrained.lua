@@ -27,6 +27,9 @@ local function places_walk(entry)
   local found = call('ZRANGE', key('places'), '[' .. from, '[' .. prefix .. '\255', 'BYLEX', 'LIMIT', 0, 33)
   for i = 1, math.min(#found, 32) do
     place_undrained(found[i])
+    if prefix == '' and string.sub(found[i], 1, 13) == 'waiters:pool:' then
+      undrained_add('unpool ' .. found[i] .. ' -inf')
+    end
   end
   return found[33] and 'walk ' .. prefix .. ' ' .. found[33]
 end

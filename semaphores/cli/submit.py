@@ -64,6 +64,7 @@ def submit(
     tags, given, config = tags_of(tag or []), args_of(args), config_of(run_config)
     with open_client(ctx) as client:
         known = _job(client, job)
+        known.check_args(given)
         spec = RunSpec(
             job=known.name,
             queue=known.queue if queue is None else queue,

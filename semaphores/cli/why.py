@@ -55,7 +55,7 @@ def _tell(found: Why | RunWhy) -> None:
     line(str(found))
     if isinstance(found, RequestWhy | RunWhy):
         for need in found.needs:
-            if not need.blocks:
+            if not need.blocks and need.capacity is not None:  # what nothing limits keeps nobody
                 line(f"  it also needs {need}")
     elif isinstance(found, SessionWhy | LimitWhy):
         for views in (found.leases, found.requests):

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from urllib.parse import unquote
 
+from semaphores.errors import UsageError
 from semaphores.scripts.asking import Reply, number, text
 from semaphores.scripts.stored import moment
 from semaphores.status.views import SessionView, session_view
@@ -131,6 +133,20 @@ class JobView:
     max_attempts: int = 3
     max_runtime: float | None = None
     about: Mapping[str, object] = field(default_factory=dict)  # its ops and executor
+
+    def check_args(self, args: Mapping[str, object]) -> None:
+        """Raise UsageError unless a run can be started with these arguments, as far as its worker told of them."""
+        takes = self.about.get("args")
+        if not isinstance(takes, dict):
+            return
+        for name in args:
+            if name not in takes:
+                meant = get_close_matches(name, [str(one) for one in takes], 1)
+                hint = f"did you mean {meant[0]!r}?" if meant else f"it takes {', '.join(map(str, takes)) or 'none'}"
+                raise UsageError(f"job {self.name!r} has no argument {name!r}; {hint}")
+        missing = [str(name) for name, required in takes.items() if required and name not in args]
+        if missing:
+            raise UsageError(f"job {self.name!r} needs the argument {missing[0]!r}")
 
 
 @dataclass(frozen=True, slots=True)

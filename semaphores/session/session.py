@@ -310,9 +310,11 @@ class Session:
             request.wake()
 
     def revoke(self, n: int, by: str) -> None:
-        """Take a lease away by force, and tell the server that its holder knows."""
+        """Take a lease away by force, and tell the server that its holder knows; of a run, when nothing of it runs."""
         holding = self.ledger.held.get(n)
-        if holding is not None and self.ledger.let_go(holding):
+        if holding is not None and holding.run is not None:
+            holding.lose(f"it was released by force by {by}")  # whoever works on it releases it
+        elif holding is not None and self.ledger.let_go(holding):
             self._lose(holding, f"it was released by force by {by}")
             self.send_later(Release(n, holding.token))
 

@@ -4,8 +4,11 @@
     text       behind it: what it printed
     bash       lines that call our command run; others (pip, make, git) are for the reader's machine
     console    `$ command` and what it printed; one that ends with `&` runs on beside the page: it is at work when it
-               printed its first line, or, where the page shows none, when one more waits in line
-    yaml       is a configuration that loads; one that begins with `# name.yaml` is saved too
+               printed its first line, or, where the page shows none, when one more waits in line; `kill %2` (or
+               `kill -9 %2`) ends the second of them, and waits for that. What only reads is asked again until it prints
+               what the page says: a reader looks when it is so
+    yaml       is a configuration that loads, or a run config (`execution:`), or a Compose file (`services:`), or what
+               Kubernetes is given (`kind:`); one that begins with `# name.yaml` is saved too
 
 What differs from run to run (ids, times, host names) is not compared. docs/configuration.md has tests of its own.
 """
@@ -26,10 +29,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from semaphores import connect
 from semaphores.config.read import parse_config
 from tests.servers import start_server
+from tests.test_compose import problems as compose_problems
+from workers import multiprocess
+from workers.run_config import apply_run_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
@@ -38,13 +45,17 @@ OURS = ("semaphores ", "redis-cli ")
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PYTHON = (sys.executable, "-W", "error")
 PATIENCE = 60  # seconds for one block on a loaded machine
+SOON = 20  # seconds until a read shows what the page says
+READS = re.compile(r"semaphores (status|why|workers|(run|job|pool|limit|lease|session) (list|show|logs|get))\b")
 CHANGING = [  # in this order
     (r"[0-9a-f]{24}/(\d+)", r"SESSION/\1"),
     (r"(?<![.])\b[0-9a-f]{16,64}\b", "HEX"),
+    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?([.,]\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
+    (r"\b\d\d:\d\d:\d\d\b", "CLOCK"),
     (r"[\w.-]+:\d+:[\w.-]+", "HOLDER"),
     (r"[\w.-]+@[\w.-]+", "WHO"),
-    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?(\+\d\d:\d\d|Z)?", "MOMENT"),
     (r"\b\d+(\.\d+)? (ms|s|min|h)\b", "SPAN"),
+    (r"\b\d+ %", "SHARE"),
     (r"\b\d+\.\d+\b", "NUMBER"),
     (r"\b\d{4,}\b", "NUMBER"),
     (r"[ \t]+", " "),
@@ -76,6 +87,7 @@ class Desk:
     folder: Path
     environment: dict[str, str]
     beside: ExitStack = field(default_factory=ExitStack)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)  # what runs beside, in the order of the page
 
     def run(self, *words: str) -> str:
         """Run a command to its end and return what it printed. It must end well and complain of nothing."""
@@ -91,6 +103,7 @@ class Desk:
         with connect(self.environment["SEMAPHORES_URL"]) as client:
             before = len(client.requests())
             process = self.beside.enter_context(running(command, self.folder, self.environment))
+            self.started.append(process)
             assert process.stdout is not None
             if not waits:
                 return process.stdout.readline()
@@ -100,18 +113,35 @@ class Desk:
                 time.sleep(0.02)  # nobody is told that another process waits
             return ""
 
+    def end(self, number: int, how: signal.Signals) -> str:
+        """End a command that runs beside, and return what it printed since its first line."""
+        process = self.started[number - 1]
+        process.send_signal(how)
+        return process.communicate(timeout=PATIENCE)[0]
+
 
 @contextmanager
 def running(command: str, folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run a command, and end it with what it started."""
     process = subprocess.Popen(
-        ["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["bash", "-c", f"exec {command}"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     with process:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(10)  # a worker waits for its runs
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -179,7 +209,21 @@ def carry_out(block: Block, desk: Desk) -> None:
     elif block.kind == "yaml":
         if name := re.match(r"# (\w+\.yaml)\n", block.text):
             (desk.folder / name[1]).write_text(block.text, encoding="utf-8")
-        assert parse_config(block.text).limits, "a configuration that sets something"
+        check_yaml(block.text)
+
+
+def check_yaml(text: str) -> None:
+    """Fail unless it is what it looks like."""
+    if re.search(r"^execution:", text, re.MULTILINE):
+        problems: list[object] = list(apply_run_config(multiprocess(), text)[1])
+    elif re.search(r"^services:", text, re.MULTILINE):
+        problems = list(compose_problems(yaml.safe_load(text)))
+    elif re.search(r"^kind:", text, re.MULTILINE):
+        problems = [each for each in yaml.safe_load_all(text) if not {"apiVersion", "kind", "metadata"} <= set(each)]
+    else:
+        config = parse_config(text)
+        problems = [] if config.limits or config.settings else ["it sets nothing"]
+    assert problems == []
 
 
 def compare(printed: str, said: str) -> None:
@@ -195,11 +239,24 @@ def converse(block: Block, desk: Desk) -> None:
             continue
         if command.endswith("&"):
             printed = desk.start(command.removesuffix("&"), waits=not said.strip())
+        elif job := re.fullmatch(r"kill (-9 )?%(\d+)", command):
+            printed = desk.end(int(job[2]), signal.SIGKILL if job[1] else signal.SIGTERM)
         else:
-            printed = desk.run("bash", "-uc", f"{{ {command}\n}} 2>&1; true")  # a refusal is a thing to show
+            printed = answered(command, said, desk)
         compare(printed, said)
 
 
+def answered(command: str, said: str, desk: Desk) -> str:
+    """Return what a command printed; what only reads is asked again for a while, until it is what the page says."""
+    deadline = time.monotonic() + SOON
+    while True:
+        printed = desk.run("bash", "-uc", f"{{ {command}\n}} 2>&1; true")  # a refusal is a thing to show
+        if not READS.match(command) or steady(printed) == steady(said) or time.monotonic() > deadline:
+            return printed
+        time.sleep(0.1)  # the next look of somebody who waits for it
+
+
+@pytest.mark.timeout(600)  # some pages have a hundred commands, each a process
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_TESTS])
 def test_the_blocks_of_a_page_run_and_print_what_it_says(page: str, desk: Desk) -> None:
     wrong = []

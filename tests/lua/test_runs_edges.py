@@ -108,21 +108,3 @@ def test_a_run_that_was_moved_too_often_is_reserved_for_while_a_worker_has_its_j
     alice.ask()
     alice.ask()
     assert calls.hash("meta")["reserving"] == ""
-
-
-def test_runs_leave_a_full_pool_when_the_granularity_becomes_op(calls: Calls, alice: Session, worker: Session) -> None:
-    """Then they need no slot of it: they were left there until the pool had room."""
-    settings = {"granularity": "run"}
-    alice.send(ChangeLimits([{"limit": "pool:db", "kind": "set", "capacity": 0}], "hand", "me", settings=settings))
-    for number in range(20):
-        submit(alice, f"r{number}", tags=[f"customer={number}"], pools="pool:db=1")
-    alice.change({"limit": "tag:customer=*", "kind": "set", "capacity": 1})
-    assert not take(worker).granted
-    reply = alice.send(ChangeLimits([], "hand", "me", settings={"granularity": "op"}))
-    calls.listen("worker")
-    assert reply.answer["answer"] == "changed"
-    while alice.ask().more:
-        pass
-    worker.ask()
-    assert [status(calls, f"r{number}") for number in range(20)].count("STARTING") == 1
-    assert len(take(worker).granted) == 1

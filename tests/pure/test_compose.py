@@ -156,8 +156,8 @@ def test_too_many_names_are_refused_before_the_server_does() -> None:
 
 
 def test_there_is_room_for_more_files() -> None:
-    more = "".join(f"local function f_{number}()\n  return {number}\nend\n\n" for number in range(12))
-    users = " + ".join(f"f_{number}()" for number in range(12))
+    more = "".join(f"local function f_{number}()\n  return {number}\nend\n\n" for number in range(20))
+    users = " + ".join(f"f_{number}()" for number in range(20))
     user = f"-- user: uses them.\n\nlocal function user()\n  return {users}\nend\n"
     compose({"commands/more": f"-- more: functions.\n\n{more}", **sources(), "use": user})
 

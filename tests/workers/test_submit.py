@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from semaphores import Client, UsageError, connect
+from semaphores.runs import JobView
 from tests.servers import Server
 from workers import job, op, submit
 
@@ -44,3 +45,12 @@ def test_an_id_of_yours_is_queued_once(client: Client) -> None:
     first = submit(etl, {"day": "monday"}, run="monday", client=client)
     assert submit(etl, {"day": "monday"}, run="monday", client=client) == first
     assert client.runs.counts()["QUEUED"] == 1
+
+
+def test_a_job_that_a_worker_told_of_is_asked_for_with_its_arguments() -> None:
+    told = JobView("etl", "default", "here", 1, 0, 0, about={"args": {"day": True, "limit": False}})
+    told.check_args({"day": "monday"})
+    with pytest.raises(UsageError, match="no argument 'dy'; did you mean 'day'"):
+        told.check_args({"dy": "monday"})
+    with pytest.raises(UsageError, match="needs the argument 'day'"):
+        told.check_args({"limit": 1})
