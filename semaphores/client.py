@@ -6,7 +6,6 @@ A client adds nothing of its own: what it can do is written in the modules that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self, TypeVar
@@ -16,7 +15,7 @@ from anyio import to_thread
 from semaphores import doctor, limits, status
 from semaphores.connecting import connections_to
 from semaphores.connections import Connections
-from semaphores.errors import NotFound, Refused, ServerError
+from semaphores.errors import NotFound, Refused
 from semaphores.pool import Acquirer
 from semaphores.pool import acquire as _acquire
 from semaphores.pool import pool as _pool
@@ -25,9 +24,9 @@ from semaphores.runs.why import RunWhy, why
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.commands import LimitChange, Revoke
 from semaphores.scripts.compose import library
-from semaphores.scripts.probe import info_fields
 from semaphores.session.process import user
 from semaphores.status import AuditEntry, LeaseView, LimitStatus, NamespaceView, RequestView, SessionView
+from semaphores.status.places import HoldersPage, WaitersView
 from semaphores.why import Why
 
 __all__ = ["AsyncClient", "AsyncLimits", "Client", "Limits", "connect"]
@@ -155,6 +154,18 @@ class Client:
         """Return who waits, of one limit or of all."""
         return self._ask(status.requests(limit))
 
+    def holders(self, limit: str, offset: int = 0) -> HoldersPage:
+        """Return a page of who holds slots of a limit (as stored), the oldest first."""
+        return self._ask(status.holders_page(limit, offset))
+
+    def waiters(self, limit: str, count: int = 50) -> WaitersView:
+        """Return who waits because of a limit (as stored), requests and queued runs, as they go on."""
+        return self._ask(status.waiters(limit, count))
+
+    def limits_named(self, names: Sequence[str]) -> tuple[LimitStatus, ...]:
+        """Return these limits (as stored) as they are now, whether or not anything is known of them."""
+        return self._ask(status.limits_named(list(names)))
+
     def sessions(self) -> tuple[SessionView, ...]:
         """Return the processes that live in this namespace."""
         return self._ask(status.sessions())
@@ -186,10 +197,9 @@ class Client:
 
     def examine(self) -> tuple[doctor.Finding, ...]:
         """Return everything that does not agree in this namespace, and what endangers its server."""
-        info = parse_information(self.connections.plain("INFO"))
-        found = doctor.examine_server(info, self._settings())
-        left = doctor.examine_libraries(self._libraries(), library().name)
-        return (*found, *left, *self._ask(doctor.examine()))
+        told = doctor.ask_server(self.connections.plain)
+        left = doctor.examine_libraries(told.libraries, library().name)
+        return (*doctor.examine_server(told.info, told.settings), *left, *self._ask(doctor.examine()))
 
     def repair(self, findings: Sequence[doctor.Finding]) -> doctor.Mended:
         """Make slots, leases, sessions, groups and places agree again. No living lease is ever freed."""
@@ -200,22 +210,6 @@ class Client:
 
     def _ask(self, asking: Asking[T]) -> T:
         return drive(asking, self.connections.ask)
-
-    def _libraries(self) -> list[str]:
-        """The libraries of all versions there; none where the user may not list them."""
-        reply: object = None
-        with suppress(ServerError):
-            reply = self.connections.plain("FUNCTION", "LIST", "LIBRARYNAME", "semaphores_*")
-        return [str(words[1], "utf-8") for words in reply] if isinstance(reply, list) else []
-
-    def _settings(self) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for pattern in ("maxmemory*", "append*", "save", "min-*-to-write", "min-*-max-lag"):
-            reply = self.connections.plain("CONFIG", "GET", pattern)
-            if isinstance(reply, list):
-                words = [word.decode() for word in reply]
-                found.update(zip(words[::2], words[1::2], strict=True))
-        return found
 
 
 class AsyncLimits:
@@ -284,11 +278,6 @@ class AsyncClient:
     async def close(self) -> None:
         """Give back everything that this client holds, and close its connections."""
         await to_thread.run_sync(self._client.close)
-
-
-def parse_information(reply: object) -> dict[str, object]:
-    """Return what INFO said, by field."""
-    return {**info_fields(reply)} if isinstance(reply, bytes) else {}
 
 
 def connect(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Any
 
 from semaphores.connections import Connections
 from semaphores.errors import LeaseLost, UsageError
@@ -19,7 +20,7 @@ from semaphores.scripts.commands import Release
 from semaphores.session.ledger import Holding
 from semaphores.wording import readable
 
-__all__ = ["AsyncLease", "Lease", "Loan", "Stake", "chain"]
+__all__ = ["AsyncLease", "Inherited", "Lease", "Loan", "Stake", "bequeath", "chain"]
 
 
 _books = Lock()  # for single steps in the books of any stake, never while something is awaited
@@ -58,6 +59,10 @@ class Stake:
         self._free: dict[str, int] | None = None  # made with the first loan: most stakes never lend
         self._borrowers = 0
         self._line: deque[Loan] = deque()
+
+    def serves(self, connections: Connections) -> bool:
+        """Whether what is asked for over these connections can be lent by it."""
+        return self.session is connections.session
 
     @property
     def shown(self) -> Holding:
@@ -136,6 +141,44 @@ class Stake:
         for loan in self.loans:
             released += loan.stake.take_back(loan)
         return released
+
+
+class Inherited(Stake):
+    """What a process may use of leases that its parent holds, which ends it before they can be lost."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self._where: list[str] = told["where"]
+        self.slots = told["slots"]
+        self.holding = Holding(*told["holding"])
+        self.loans, self.left = (), False
+        self._free, self._borrowers, self._line = None, 0, deque()
+
+    def serves(self, connections: Connections) -> bool:
+        """Whether they lead to the namespace of these leases."""
+        return self._where == [connections.endpoint.redacted, connections.prefix]
+
+    def lost_error(self) -> LeaseLost | None:
+        """Nothing: who runs this lives."""
+        return None
+
+    def holdings(self) -> list[Holding]:
+        """Nothing that this process could lose."""
+        return []
+
+
+def bequeath(stakes: Sequence[Stake]) -> list[dict[str, Any]]:
+    """Return, as plain data, what a child process may use of these: each one makes an `Inherited` there."""
+    found: list[dict[str, Any]] = []
+    for stake in stakes:
+        held, connections = stake.shown, stake.connections
+        found.append(
+            {
+                "where": [connections.endpoint.redacted, connections.prefix],
+                "slots": dict(stake.slots),
+                "holding": [held.session, held.n, held.token, held.needs, held.holder, held.since],
+            }
+        )
+    return found
 
 
 chain: ContextVar[tuple[Stake, ...]] = ContextVar("semaphores_chain", default=())

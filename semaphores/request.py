@@ -73,7 +73,7 @@ class Attempt:
         self.session = connections.session
         self.demand = demand
         # of the call chain, outermost first; not those of another client, nor of the process this one was forked from
-        self.stakes = tuple(stake for stake in stakes if stake.session is self.session) if stakes else ()
+        self.stakes = tuple(stake for stake in stakes if stake.serves(connections)) if stakes else ()
         self.started = time.monotonic()
         self.request: Awaiting | None = None
         self.loans: list[Loan] = []

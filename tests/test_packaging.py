@@ -136,3 +136,13 @@ def test_make_help_names_every_target() -> None:
     phony = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in shown.splitlines() if line.startswith("make ")] == phony
+
+
+def test_the_wheel_brings_the_files_of_the_page(wheel: Path) -> None:
+    files = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "semaphores" / "ui").rglob("*.*") if path.suffix != ".pyc"
+    }
+    assert any(name.endswith("layout.html") for name in files)
+    assert any(name.endswith("live.js") for name in files)
+    with zipfile.ZipFile(wheel) as packed:
+        assert files <= set(packed.namelist())

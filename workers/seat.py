@@ -7,28 +7,25 @@ and stays in the books until the server has answered that, else a beat that come
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
-import msgpack
 
 from semaphores import tracing
 from semaphores.lease import Stake, chain
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Cancel, Release
-from semaphores.scripts.run_commands import Finish, Report, Start, bytes_of, opaque
+from semaphores.scripts.run_commands import Finish, Report, Start, opaque
 from semaphores.scripts.stored import parse_needs
 from semaphores.session.ledger import AwaitingRun, Holding
 from workers.definitions import Location
 from workers.executor.execute import Executors, RunFailed, execute
-from workers.executor.protocol import RunInfo
 from workers.gate import OpenGate, PoolGate
 from workers.journal import Journal
 from workers.line import Line
+from workers.told import read_run
 
 __all__ = ["Crew", "RunOver", "Seat"]
 
@@ -59,7 +56,7 @@ class Crew:
     cancel_timeout: float  # seconds that an op has to end once it is canceled
     enroll: Callable[[], object]  # called when the server does not know the worker (any more)
     on_over: Callable[[RunOver], None] = lambda over: None
-    holders: list[str] = field(default_factory=list)
+    ending: set[object] = field(default_factory=set)  # runs that are over, and the server has not said so yet
 
 
 class Seat:
@@ -134,15 +131,7 @@ class _Execution:
     def __init__(self, crew: Crew, holding: Holding) -> None:
         told = holding.run or {}
         self.crew, self.line, self.holding = crew, crew.line, holding
-        self.run = RunInfo(
-            id=told["id"],
-            job=told["job"],
-            attempt=int(told.get("attempt", "0")) + 1,
-            max_attempts=int(told.get("max_attempts", "1")),
-            tags=_object(told.get("tags")),
-            args=_args(told.get("args")),
-            config=_object(told.get("config")) if "config" in told else None,
-        )
+        self.run, self._unreadable = read_run(told)
         self._told = told
         self._begun = self.line.loop.time()
         self.ended = ""  # how, once it is over here
@@ -159,7 +148,7 @@ class _Execution:
         about = {
             "job": self.run.job,
             "run": self.run.id,
-            "queue": self._told["queue"],
+            "queue": self._told.get("queue", ""),
             "attempt": str(self.run.attempt),
         }
         with tracing.span("semaphores run", {f"semaphores.{name}": value for name, value in about.items()}) as span:
@@ -176,6 +165,9 @@ class _Execution:
                 status, reason, results = await self._execute()
             if self._scope.cancelled_caught:
                 status, reason, results = "CANCELED", holding.canceling or "", None
+        except Exception as error:  # noqa: BLE001 - ours, not an op's: it must not end the worker and its other runs
+            _log.exception("run %s could not be carried out", self.run.id, extra=self._about)
+            status, reason, results = "FAILURE", f"its worker failed: {type(error).__name__}: {error}", None
         except BaseException:  # the worker itself is ended: the run goes back to its queue
             self._release()
             raise
@@ -189,6 +181,8 @@ class _Execution:
 
     async def _execute(self) -> tuple[str, str, bytes | None]:
         job = self.crew.location.jobs.get(self.run.job)
+        if self._unreadable:
+            return "FAILURE", self._unreadable, None
         if job is None:  # enrolled by an older version of this code
             return "FAILURE", f"this worker has no job {self.run.job!r}", None
         needs = parse_needs(self.holding.needs)
@@ -230,7 +224,7 @@ class _Execution:
         self.line.post(Start(self.run.id, self.holding.token, ops, entries), self._started)
 
     def _started(self, answer: Answer) -> None:
-        if answer["answer"] == "stale":
+        if answer["answer"] == "stale" and not self._to_be_brought_back():
             self.holding.lose("another attempt of the run began")
 
     # telling
@@ -260,9 +254,21 @@ class _Execution:
             entries,
             self.crew.keep,
         )
-        self.line.post(finish, self._finished)
+        self.crew.ending.add(self)
+        self._post_finish(finish)
 
-    def _finished(self, answer: Answer) -> None:
+    def _post_finish(self, finish: Finish) -> None:
+        self.line.post(finish, lambda answer: self._finished(finish, answer))
+
+    def _to_be_brought_back(self) -> bool:
+        """Whether the server lost its data, so that it does not know the run before a beat has told it."""
+        return self.line.session.grace_until is not None and self.holding.lost is None
+
+    def _finished(self, finish: Finish, answer: Answer) -> None:
+        if answer["answer"] == "stale" and self._to_be_brought_back():
+            self.line.loop.call_later(TELL_EVERY, self._post_finish, finish)
+            return
+        self.crew.ending.discard(self)
         self.line.session.let_go(self.holding)
         status = str(answer.get("status", answer["answer"]))
         if answer["answer"] != "finished":
@@ -275,13 +281,3 @@ class _Execution:
             self._timer.cancel()
         if self.line.session.let_go(self.holding):
             self.line.post(Release(self.holding.n, self.holding.token))
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    found = json.loads(text or "{}")
-    return found if isinstance(found, dict) else {}
-
-
-def _args(text: str | None) -> Mapping[str, object]:
-    found = msgpack.unpackb(bytes_of(text), timestamp=3) if text else {}
-    return found if isinstance(found, dict) else {}

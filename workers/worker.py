@@ -23,6 +23,7 @@ from semaphores.names import encode_needs, needs_of, plain
 from semaphores.scripts.run_commands import Enroll
 from semaphores.session.process import where, word_of
 from semaphores.session.threads import PATIENCE
+from workers.company import Company
 from workers.definitions import Location
 from workers.executor.execute import Executors
 from workers.job import Job
@@ -82,7 +83,7 @@ class Worker:
         """Take and execute runs until `drain`; cancelled, give its runs back to their queues."""
         self._line = Line(self.connections)
         await self._line.open(PATIENCE)
-        async with Executors() as executors, anyio.create_task_group() as tasks:
+        async with Executors(company=Company(self._line)) as executors:
             crew = Crew(
                 line=self._line,
                 location=self.location,
@@ -94,9 +95,19 @@ class Worker:
                 enroll=self._unenrolled,
                 on_over=self._over,
             )
-            await self._enroll()
-            tasks.start_soon(self._tend, crew, tasks)
-            self.ready.set()
+            self._wanted = self._seat_count()
+            async with anyio.create_task_group() as tasks:
+                await self._enroll()
+                tasks.start_soon(self._tend, crew, tasks)
+                self.ready.set()
+            await self._told(crew)
+
+    async def _told(self, crew: Crew) -> None:
+        """Wait until the server knows how every run ended, or has given it up."""
+        with anyio.move_on_after(self._line.session.deadline.ttl):
+            while crew.ending:
+                self._ended.clear()
+                await self._ended.wait()
 
     async def until_finished(self, count: int) -> None:
         """Return when that many runs have ended here."""
@@ -110,9 +121,17 @@ class Worker:
         self._changed.set()
 
     def _seat_count(self) -> int:
+        """Return the seats that are wanted now: as many as before, when the function that says so fails."""
         told = self.settings.concurrency
-        count = told() if callable(told) else told
-        return 0 if self._draining else max(0, int(count))
+        if self._draining:
+            return 0
+        if not callable(told):
+            return max(0, told)
+        try:
+            return max(0, int(told()))
+        except Exception as error:  # noqa: BLE001 - the user's function: no run is to be given up for it
+            _log.warning("concurrency cannot be asked, it stays %d: %s: %s", self._wanted, type(error).__name__, error)
+            return self._wanted
 
     async def _tend(self, crew: Crew, tasks: anyio.abc.TaskGroup) -> None:
         """Keep as many seats as are wanted, the worker enrolled, and what is told of it fresh."""
@@ -161,10 +180,10 @@ class Worker:
         session = self._line.session.id
         first = self._enrolled != session
         memory = psutil.virtual_memory().percent
-        words = f"concurrency={self._seat_count()} cpu={psutil.cpu_percent():.0f} memory={memory:.0f}"
+        words = f"concurrency={self._wanted} cpu={psutil.cpu_percent():.0f} memory={memory:.0f}"
         jobs = [told_of(job, self.location.name) for job in self.location.jobs.values()] if first else None
-        await self._line.ask(Enroll(self.queues, self.code, words, jobs))
-        self._enrolled = session
+        answer = await self._line.ask(Enroll(self.queues, self.code, words, jobs))
+        self._enrolled = session if answer["answer"] == "enrolled" else ""
         self._changed.set()
 
 

@@ -1,7 +1,8 @@
 -- beat: heartbeat, tick and question in one. It tells a window of what its session holds and awaits, read under one
 -- lock with the mark of the call.
 -- Arguments: low, high (bounds of the window), held, awaited (lists of N); config (version known), host (whose other
--- sessions to tell), gone (sessions whose processes are certainly gone).
+-- sessions to tell), gone (sessions whose processes are certainly gone, and the pids that they had), pids, company
+-- (who works for this session now, and the number of that list; an older one changes nothing).
 -- Answer: beat { granted, unknown, reassert, revoked, canceling, config, limits, neighbours }.
 -- Reads and writes: session:ID:leases, session:ID:requests, slots.lua, groups.lua, host:KEY.
 
@@ -117,15 +118,19 @@ local function beat(command, mark)
   local low, high = whole(command.low, 'low', 0, LARGEST), whole(command.high, 'high', 0, LARGEST)
   local config = whole(command.config or 0, 'config', 0, LARGEST)
   local host = command.host and plain_name(command.host, 'host')
-  for _, id in ipairs(command.gone or {}) do
+  for id in pairs(command.gone or {}) do
     plain_name(id, 'session')
   end
+  local pids, company = text(command.pids or '', 'pids'), whole(command.company or 0, 'company', 0, LARGEST)
   prove(host, config ~= meta.config)
   local answer = { answer = 'beat', config = meta.config }
-  for _, id in ipairs(command.gone or {}) do
-    if id ~= me.id and call('EXISTS', session_key(id)) == 1 then
+  for id, had in pairs(command.gone or {}) do
+    if id ~= me.id and call('HGET', session_key(id), 'pids') == had then -- else others work for it by now
       session_condemn(id)
     end
+  end
+  if company > 0 and company > (tonumber(call('HGET', session_key(me.id), 'company') or '') or 0) then
+    call('HSET', session_key(me.id), 'pids', pids, 'company', digits(company))
   end
   give_back_unlisted(low, high, mark, listed)
   local limits = compare(answer, mark, listed, numbers)

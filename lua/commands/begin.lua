@@ -1,6 +1,6 @@
 -- begin: makes the calling session; the one it replaces ends there and then.
--- Arguments: n; host (a key: boot and pid namespace), where, program, pids, ttl (seconds); replaces, returning
--- (optional).
+-- Arguments: n; host (a key: boot and pid namespace), where, program, pids, ttl (seconds); replaces, returning,
+-- company (the number of this list of pids; optional).
 -- Answer: begun { ttl }. Reads and writes: session:ID, sessions, host:KEY.
 
 local function begin(id, command)
@@ -9,7 +9,7 @@ local function begin(id, command)
   local where, program = text(command.where, 'where', 255), text(command.program, 'program', 255)
   local pids = text(command.pids, 'pids')
   local replaces = command.replaces and plain_name(command.replaces, 'session')
-  local ttl = seconds(command.ttl, 'ttl')
+  local ttl, company = seconds(command.ttl, 'ttl'), whole(command.company or 0, 'company', 0, LARGEST)
   if me then
     return { answer = 'begun', ttl = meta.ttl / SECOND }
   end
@@ -31,6 +31,9 @@ local function begin(id, command)
   alive[id] = true
   call('HSET', session_key(id), 'where', where, 'program', program, 'pids', pids, 'host', host,
     'started', digits(now / 1000))
+  if company > 0 then
+    call('HSET', session_key(id), 'company', digits(company))
+  end
   call('SADD', key('host:' .. host), id)
   return { answer = 'begun', ttl = meta.ttl / SECOND }
 end

@@ -1,6 +1,6 @@
 -- enroll: a session says that it works on queues, and which jobs its code has; again whenever something of it changed.
 -- Arguments: n, queues ('a,b'), code (of its list of jobs), jobs (list of { name, … } to be stored as job:NAME),
--- worker (one line about it: concurrency, load). Answer: enrolled.
+-- worker (one line about it: concurrency, load). Answer: enrolled | unenrolled (its jobs are not known, and not told).
 -- Reads and writes: session:ID, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, job:NAME, jobs.
 
 local MOST_JOBS = 2000
@@ -40,6 +40,11 @@ local function enroll(n, command)
     refuse('a worker has at most ' .. MOST_JOBS .. ' jobs')
   end
   is_new(n)
+  for queue in string.gmatch(queues, '[^,]+') do
+    if not command.jobs and call('EXISTS', key('code:' .. queue .. ':' .. code)) == 0 then
+      return { answer = 'unenrolled' } -- the data was lost meanwhile
+    end
+  end
   for i, name in ipairs(names) do
     call('DEL', key('job:' .. name))
     call('HSET', key('job:' .. name), unpack(stored[i]))

@@ -42,7 +42,7 @@ local function bring_back(lease)
   local token, run = digits(lease.token), lease.run
   lease_grant(me.id, lease.n, lease.words, lease.needs, token, lease.holder, lease.since, run and ' run=' .. run.id)
   if run then
-    run_reassert(run, me.id .. '/' .. digits(lease.n), token)
+    run_reassert(run, me.id .. '/' .. digits(lease.n), { token = token, holder = lease.holder, since = lease.since })
   end
 end
 

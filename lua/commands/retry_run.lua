@@ -17,7 +17,7 @@ local function retry_run(n, command)
   run.order = digits((4095 - (tonumber(priority) or 0)) * 2 ^ 40 + meta.sequence)
   call('HSET', run_key(id), 'order', run.order, 'attempts', digits(budget),
     'max_attempts', digits((tonumber(attempts) or 0) + budget), 'by', by)
-  call('HDEL', run_key(id), 'ended', 'reason', 'results', 'ending')
+  call('HDEL', run_key(id), 'ended', 'reason', 'results', 'ending', 'unstarted')
   run_again(run)
   return { answer = 'queued', run = id }
 end

@@ -2,6 +2,7 @@
 -- Reads and writes: run:ID, and through runs.lua, queued.lua and slots.lua.
 -- Invariant: an end names the token of the attempt that it ends; one of an earlier attempt changes nothing.
 
+local MOST_UNSTARTED = 5 -- workers that died before they told that they had begun: it may be what they died of
 local CANCEL_TIMEOUT = 180 -- seconds, where the configuration says nothing else
 local END = {
   'status', 'token', 'lease', 'needs', 'attempt', 'max_attempts', 'queue', 'job', 'order', 'pools', 'next',
@@ -62,8 +63,8 @@ local function run_again(run)
   run_file(run.id, run_words(run.needs, run.pools), run.queue, run.job, tonumber(run.order))
 end
 
--- What becomes of a run whose lease ended before it did: its worker is gone, or never took it.
-local function run_lost(id, token)
+-- What becomes of a run whose lease ended before it did: its worker died, or gave it back.
+local function run_lost(id, token, died)
   local run = run_record(id)
   if run.token ~= token or not IN_PROGRESS[run.status] then
     return
@@ -73,23 +74,29 @@ local function run_lost(id, token)
     run_end(run, run.ending or 'CANCELED', (run.reason or '') .. ' (its worker was gone before it could end it)')
   elseif run.status == 'STARTED' and attempt >= most then
     run_end(run, 'FAILURE', 'its worker was gone, attempt ' .. attempt .. ' of ' .. most)
+  elseif run.status == 'STARTING' and died and call('HINCRBY', run_key(id), 'unstarted', 1) >= MOST_UNSTARTED then
+    run_end(run, 'FAILURE', MOST_UNSTARTED .. ' workers died before they told that it had started')
   else
     run_again(run)
   end
 end
 
--- Ends a lease, and what it was for.
-local function lease_over(session, n, line)
+-- Ends a lease, and what it was for. `died`: its session did not give it back.
+local function lease_over(session, n, line, died)
   lease_end(session, n, line, place_mark)
   if string.find(line, ' run=', 1, true) then
-    run_lost(word(line, 'run'), word(line, 'token'))
+    run_lost(word(line, 'run'), word(line, 'token'), died)
   end
 end
 
 -- In a grace, a worker brings back a run that it works on: the data may have lost it, or believe that it is queued.
-local function run_reassert(told, member, token)
-  local id = plain_name(told.id, 'run')
+-- One that is over, or that somebody else had later, stays what it is. `lease`: { token, holder, since }, as text.
+local function run_reassert(told, member, lease)
+  local id, token = plain_name(told.id, 'run'), lease.token
   local run, hash = run_record(id), call('HGET', run_key(id), 'group')
+  if run.token and tonumber(run.token) >= tonumber(token) then
+    return
+  end
   if hash and hash ~= '' then
     run_take_out(id, hash)
   end
@@ -105,7 +112,9 @@ local function run_reassert(told, member, token)
     end
     call('HSET', run_key(id), unpack(fields))
   end
-  call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token)
+  local attempt = math.max(tonumber(run.attempt) or 0, (tonumber(told.attempt) or 0) + 1)
+  call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token, 'attempt', digits(attempt),
+    'worker', lease.holder, 'granted', lease.since, 'started', lease.since)
   run_move(id, run.status, 'STARTED', now_ms)
   local runtime = tonumber(run.max_runtime or told.max_runtime or setting('max_runtime') or '') or 0
   if runtime > 0 and not call('ZSCORE', key('timers'), 'runtime ' .. id .. ' ' .. token) then

@@ -15,7 +15,7 @@ end
 
 local function reap_session(id, budget)
   budget = ended_some(leases_key(id), budget, function(n, line)
-    lease_over(id, n, line)
+    lease_over(id, n, line, true)
   end)
   if budget > 0 then
     budget = ended_some(requests_key(id), budget, function(n, line)

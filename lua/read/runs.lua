@@ -22,6 +22,7 @@ local function read_runs(question)
     looked = looked + 1
     local row = run_row(id)
     if row and (not question.tag or has_need(row, question.tag)) then
+      row.at = offset + looked - 1
       rows[#rows + 1] = row
     end
   end

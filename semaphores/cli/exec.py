@@ -25,6 +25,7 @@ from semaphores.errors import AcquireTimeout, LeaseLost, UsageError
 from semaphores.guard.clock import now
 from semaphores.guard.run import Outcome, run_guarded
 from semaphores.lease import Lease
+from semaphores.session.session import Session
 from semaphores.wording import seconds
 
 app = single()
@@ -72,6 +73,7 @@ def exec_(
     with _ends_on_signals():
         try:
             with open_client(ctx) as client:
+                client.connections.session.company.expect()  # the command outlives a kill of this process by a moment
                 return _run(client, wanted, command)
         except AcquireTimeout as error:
             return _failed(str(error), TIMED_OUT)
@@ -98,7 +100,7 @@ def _run(client: Client, wanted: _Wanted, command: list[str]) -> int:
         lease = _hold(held, client, wanted)
         for limit in unlimited:
             _warn_unlimited(client, limit)
-        outcome = _guarded(lease, command)
+        outcome = _guarded(lease, command, client.connections.session)
         with contextlib.suppress(LeaseLost):  # the command has ended; the outcome says whether the loss ended it
             held.close()
     return _failed(outcome.detail, outcome.code) if outcome.detail else outcome.code
@@ -123,7 +125,7 @@ def _hold(held: contextlib.ExitStack, client: Client, wanted: _Wanted) -> Lease:
     )
 
 
-def _guarded(lease: Lease, command: list[str]) -> Outcome:
+def _guarded(lease: Lease, command: list[str], session: Session) -> Outcome:
     until = float("-inf")
 
     def deadline() -> float:
@@ -143,7 +145,12 @@ def _guarded(lease: Lease, command: list[str]) -> Outcome:
         return None
 
     environment = {**os.environ, "SEMAPHORES_LEASE": lease.id, "SEMAPHORES_TOKEN": str(lease.token)}
-    return run_guarded(command, deadline=deadline, lost=lost, env=environment)
+
+    def started(guard: int) -> None:
+        session.company.join(guard)
+        session.on_trouble()  # the next beat tells, at once
+
+    return run_guarded(command, deadline=deadline, lost=lost, env=environment, started=started)
 
 
 def _announce(refused: AcquireTimeout) -> None:

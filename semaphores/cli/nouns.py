@@ -44,6 +44,7 @@ NOUNS: Mapping[str, Word] = {
         ("init", "init", "Make a new namespace, without the grace."),
         ("doctor", "doctor", "Find what is wrong in the namespace or endangers its server, and repair it."),
         ("server", "server", "Start, stop and look at the embedded server."),
+        ("ui", "ui", "Show limits, runs and workers as a live web page."),
         ("demo", "demo", "See it at work: index the standard library with several processes."),
     )
 }

@@ -6,7 +6,6 @@ Invariant: nothing that comes from a server or a file reaches a terminal with it
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
@@ -21,12 +20,11 @@ from semaphores.names import (
     tag_value_limit,
     unique_value_limit,
 )
+from semaphores.wording import printable, shown
 
 __all__ = ["capacity_of", "limit_of", "nearest", "pool_of", "printable", "shown", "shown_slots", "tags_of"]
 
 _KINDS = "runs, pool:NAME, pool:*, tag:KEY, tag:KEY=VALUE or tag:KEY=*"
-_ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
-_RESERVED = ("pool:%2A", "=%2A")  # a pool or value that is called '*': decoded it would look like the rule
 
 
 def limit_of(text: str) -> str:
@@ -76,20 +74,6 @@ def tags_of(words: Iterable[str]) -> dict[str, str]:
     return tags
 
 
-def printable(text: str) -> str:
-    """Return text without anything that a terminal would obey: control and direction characters are spelt out."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char == " " else _spelt(char) for char in text)
-
-
-def shown(limit: str) -> str:
-    """Return a stored limit as its user would write it on the command line."""
-    if limit.startswith(_RESERVED[0]) or limit.endswith(_RESERVED[1]):
-        return printable(limit)
-    return printable(_ESCAPED.sub(lambda run: bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "replace"), limit))
-
-
 def shown_slots(slots: Mapping[str, int]) -> str:
     """Return slots by limit on one line: `pool:api x 2, pool:database`."""
     return ", ".join(shown(limit) + (f" x {count}" if count > 1 else "") for limit, count in sorted(slots.items()))
@@ -98,10 +82,3 @@ def shown_slots(slots: Mapping[str, int]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that was probably meant."""
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
-
-
-def _spelt(char: str) -> str:
-    if unicodedata.category(char) == "Zs":  # a blank of another width
-        return " "
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

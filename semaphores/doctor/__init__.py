@@ -7,6 +7,6 @@ records and the requests of sessions are the truth; everything else is built ane
 from semaphores.doctor.examine import examine
 from semaphores.doctor.finding import Finding, Mended
 from semaphores.doctor.repair import repair
-from semaphores.doctor.server import examine_libraries, examine_server
+from semaphores.doctor.server import ask_server, examine_libraries, examine_server
 
-__all__ = ["Finding", "Mended", "examine", "examine_libraries", "examine_server", "repair"]
+__all__ = ["Finding", "Mended", "ask_server", "examine", "examine_libraries", "examine_server", "repair"]

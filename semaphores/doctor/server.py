@@ -1,20 +1,49 @@
 """Server: which settings of a server endanger what it keeps for us, and what of ours is left over there.
 
-Pure: its INFO and CONFIG are given as mappings, its libraries as names.
+Pure: how to ask it is given; its libraries are told as names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from semaphores.doctor.finding import Finding, Severity
-from semaphores.errors import ServerUnsuitable
-from semaphores.scripts.probe import check_version
+from semaphores.errors import ServerError, ServerUnsuitable
+from semaphores.scripts.probe import check_version, info_fields
 
-__all__ = ["examine_libraries", "examine_server"]
+__all__ = ["ServerTold", "ask_server", "examine_libraries", "examine_server"]
 
 _Add: TypeAlias = Callable[[Severity, str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTold:
+    """What a server says of itself."""
+
+    info: Mapping[str, object]
+    settings: Mapping[str, object]  # those that matter to us
+    libraries: Sequence[str]  # of all versions of ours; none where the user may not list them
+
+
+def ask_server(plain: Callable[..., object]) -> ServerTold:
+    """Ask a server about itself; `plain` runs a plain command."""
+    info, libraries = plain("INFO"), None
+    settings: dict[str, object] = {}
+    for pattern in ("maxmemory*", "append*", "save", "min-*-to-write", "min-*-max-lag"):
+        reply = plain("CONFIG", "GET", pattern)
+        if isinstance(reply, list):
+            words = [word.decode() for word in reply]
+            settings.update(zip(words[::2], words[1::2], strict=True))
+    with suppress(ServerError):
+        libraries = plain("FUNCTION", "LIST", "LIBRARYNAME", "semaphores_*")
+    return ServerTold(
+        {**info_fields(info)} if isinstance(info, bytes) else {},
+        settings,
+        [str(words[1], "utf-8") for words in libraries] if isinstance(libraries, list) else [],
+    )
 
 
 def examine_server(info: Mapping[str, object], config: Mapping[str, object]) -> tuple[Finding, ...]:

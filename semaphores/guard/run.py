@@ -64,13 +64,15 @@ def run_guarded(
     deadline: Callable[[], float],
     lost: Callable[[], str | None],
     env: Mapping[str, str],
+    started: Callable[[int], None] = lambda guard: None,
 ) -> Outcome:
     """Run a command so that nothing of it lives past the deadline, even if this process is killed.
 
     `deadline` returns until when the lease is certainly held, in seconds on `semaphores.guard.clock.now`; it may grow.
     `lost` returns why the lease is lost, or None. `env` is the command's whole environment; its standard streams and
-    the other files it inherits are ours. SIGINT, SIGHUP, SIGQUIT and Ctrl-Z go on to the command. On SIGTERM it is
-    ended, with SIGKILL after 1.5 s. Signals are handled in the main thread only. What the command leaves
+    the other files it inherits are ours. `started` is told the pid of the guard, which ends only when nothing of the
+    command is left. SIGINT, SIGHUP, SIGQUIT and Ctrl-Z go on to the command. On SIGTERM it is ended, with SIGKILL
+    after 1.5 s. Signals are handled in the main thread only. What the command leaves
     running when it ends is ended too (SIGTERM, 1 s later SIGKILL), before this returns.
 
     Raises:
@@ -88,6 +90,7 @@ def run_guarded(
                 guard = start_guard(command, theirs.fileno(), limit, env, files=_inherited_files())
             except OSError as error:  # as a list of arguments that is too long
                 return run.not_started(error.errno or 0)
+        started(guard.pid)
         return run.watch(guard, limit)
 
 

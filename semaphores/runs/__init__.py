@@ -5,6 +5,7 @@ What a job does is the business of `workers`; here it is a name with tags, pools
 
 from semaphores.runs.client import AsyncRuns, Runs
 from semaphores.runs.lines import LineView
+from semaphores.runs.pages import RunPage
 from semaphores.runs.spec import RunSpec
 from semaphores.runs.verbs import Submitted
 from semaphores.runs.views import JobView, LogEntry, OpView, RunDetails, RunView, WorkerView
@@ -17,6 +18,7 @@ __all__ = [
     "LogEntry",
     "OpView",
     "RunDetails",
+    "RunPage",
     "RunSpec",
     "RunView",
     "RunWhy",

@@ -11,8 +11,10 @@ from anyio import to_thread
 from semaphores.connections import Connections
 from semaphores.runs import verbs
 from semaphores.runs.lines import LineView, lines
+from semaphores.runs.pages import RunPage
+from semaphores.runs.pages import page as _page
 from semaphores.runs.spec import RunSpec
-from semaphores.runs.views import JobView, LogEntry, RunDetails, RunView, WorkerView
+from semaphores.runs.views import STATUSES, JobView, LogEntry, RunDetails, RunView, WorkerView
 from semaphores.scripts.asking import Asking, drive
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Command
@@ -42,6 +44,18 @@ class Runs:
     ) -> tuple[RunView, ...]:
         """Return runs, the newest first: of one status or of all, of a job, with a tag's value; `most` of a status."""
         return self._ask(verbs.runs(status, job=job, tag=tag, most=most))
+
+    def page(
+        self,
+        statuses: Sequence[str] = STATUSES,
+        *,
+        job: str | None = None,
+        tag: tuple[str, str] | None = None,
+        after: str | None = None,
+        count: int = 50,
+    ) -> RunPage:
+        """Return a page of runs, the newest first, and the cursor of the next: `after`. Raises UsageError."""
+        return self._ask(_page(statuses, job=job, tag=tag, after=after, count=count))
 
     def counts(self) -> dict[str, int]:
         """Return how many runs each status has."""

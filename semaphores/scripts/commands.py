@@ -44,6 +44,7 @@ class Begin:
     ttl: float  # seconds; configured, counts only while a loss is being repaired
     replaces: str | None = None
     returning: bool | None = None
+    company: int | None = None  # the number of this list of pids, where it changes while the session lives
 
 
 @dataclass(slots=True)
@@ -99,7 +100,9 @@ class Beat:
     awaited: Sequence[int] | None = None
     config: int | None = None
     host: str | None = None
-    gone: Sequence[str] | None = None
+    gone: Mapping[str, str] | None = None  # sessions of this host whose processes are gone, with the pids they had
+    pids: str | None = None
+    company: int | None = None
 
 
 @dataclass(slots=True)

@@ -168,7 +168,7 @@ class Keeper:
         if not session.wanted:
             self._due = time.monotonic() + session.deadline.ttl / 6  # nothing to keep alive
             return
-        gone = [name for name, pids in session.neighbours.items() if all_gone(pids)]
+        gone = {name: pids for name, pids in session.neighbours.items() if all_gone(pids)}
         again = session.ledger.stale(time.monotonic() - session.deadline.ttl / 4)[:MOST_AGAIN]
         if self._relief:
             again = [item for item in again if not item.command.admits]

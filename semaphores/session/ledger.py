@@ -192,7 +192,7 @@ class Ledger:
         with self.lock:
             return [pending for pending in self.unanswered.values() if pending.sent is None or pending.sent < before]
 
-    def beats(self, config: int, everything: bool, host: str | None, gone: Sequence[str]) -> tuple[int, list[Beat]]:
+    def beats(self, config: int, everything: bool, host: str | None, gone: Mapping[str, str]) -> tuple[int, list[Beat]]:
         """Return the mark and the windows of one beat, read together."""
         with self.lock:
             mark, held, awaited = self._mark(), self.held, self.awaited
@@ -207,7 +207,7 @@ class Ledger:
                     [n for n in chunk if n in awaited],
                     config,
                     host if i == 0 else None,
-                    list(gone) if i == 0 else None,
+                    dict(gone) or None if i == 0 else None,
                 )
                 for i, chunk in enumerate(chunks)
             ]

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
-__all__ = ["all_gone", "host_key", "my_pids", "new_session_id", "program", "user", "where", "word_of"]
+__all__ = ["all_gone", "host_key", "my_pids", "new_session_id", "pid_word", "program", "user", "where", "word_of"]
 
 _PROC = Path("/proc")
 
@@ -79,10 +79,16 @@ def _started(pid: int) -> str | None:
 
 def my_pids() -> str:
     """Return this process as `PID:STARTED`; empty where start times cannot be read."""
+    return pid_word(os.getpid())
+
+
+def pid_word(pid: int) -> str:
+    """Return a process as `PID:STARTED`; empty where start times cannot be read."""
     try:
-        return f"{os.getpid()}:{_started(os.getpid()) or ''}"
+        started = _started(pid)
     except OSError:
         return ""
+    return f"{pid}:{started}" if started else ""
 
 
 def all_gone(pids: str) -> bool:

@@ -18,10 +18,11 @@ from semaphores.scripts.answers import error_of
 from semaphores.scripts.call import Answer, Header, Reply, build
 from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, End, Reassert, Release, encode
 from semaphores.scripts.run_commands import Take
+from semaphores.session.company import Company
 from semaphores.session.deadline import Deadline, suspend_clock
 from semaphores.session.events import Began, Epoch, Event, Granted, Lost, Observer
 from semaphores.session.ledger import Awaiting, Holding, Ledger, Pending
-from semaphores.session.process import host_key, my_pids, new_session_id, program, user, where
+from semaphores.session.process import host_key, new_session_id, program, user, where
 from semaphores.wording import readable
 
 __all__ = ["Sent", "Session", "Settings"]
@@ -53,6 +54,7 @@ class Sent:
     items: Sequence[Pending]
     begin: bool
     commands: Sequence[Command] = ()  # beats and the like, in front of the items, without N
+    company: int = 0  # the number of the list of pids that it tells
     told: int = 0  # how many different needs the session held when it asked for the capacities of their limits
 
 
@@ -72,6 +74,7 @@ class Session:
         self._told: set[str] = set()  # needs whose limits the server was asked for
         self._filled = 0  # the epoch in whose grace limits were filled in from the configuration file
         self.limits: dict[str, dict[str, str | int]] = {}  # capacities and origins of what it holds, to re-assert
+        self.company = Company()
         self.neighbours: dict[str, str] = {}  # other sessions of this host and their pids
         self.unlimited: set[str] = set()  # pools without a limit, as grants told
         self.on_trouble: Callable[[], None] = lambda: None  # something waits for the keeper's next call
@@ -125,7 +128,10 @@ class Session:
         if begins is not None:
             encoded.insert(0, encode(begins, 0))
         data = build(self.settings.prefix, header, encoded, function)
-        return Sent(data, session, sent_at, items, begin, commands)
+        sent = Sent(data, session, sent_at, items, begin, commands)
+        if begins is not None:
+            sent.company = begins.company or 0
+        return sent
 
     def one_shot(self, command: Command, server: str) -> bytes:
         """Return a call that begins a session of its own, runs one command and ends it."""
@@ -150,24 +156,29 @@ class Session:
         )
 
     def _begin(self) -> Begin:
+        pids, number = self.company.list()
         return Begin(
             host_key(),
             where(),
             program(),
-            my_pids(),
+            pids,
             self.settings.ttl,
             self._replaces,
             True if self.returning else None,
+            number or None,
         )
 
     def beat_call(
-        self, server: str, everything: bool, gone: Sequence[str], items: Sequence[Pending], function: str = "call"
+        self, server: str, everything: bool, gone: Mapping[str, str], items: Sequence[Pending], function: str = "call"
     ) -> Sent:
         """Return a beat: all that the session holds and awaits, with commands that want sending again."""
         with self._state:  # the session must not become another one between its windows and its id
             self.check()
             mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
+            if self.company.number:
+                beats[0].pids, beats[0].company = self.company.list()
             sent = self.call(items, server, beats, mark, function)
+            sent.company = beats[0].company or sent.company
             sent.told = len(self._told)
             return sent
 
@@ -197,6 +208,8 @@ class Session:
                 return True
             answers = answers[1:]
         self.deadline.renew(sent.at)
+        if sent.company:
+            self.company.heard(sent.company)
         for command, answer in zip(sent.commands, answers, strict=False):
             if isinstance(command, Beat):
                 self._compared(answer, reply.grace is not None, sent.told)

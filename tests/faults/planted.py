@@ -43,11 +43,16 @@ def _no_ids() -> None:
     _in_lua("local before = acquired_before(n)", "local before = nil")
 
 
+def _one_more() -> None:
+    _in_lua("- reservation_keeps(hash, limit) < slots", "- reservation_keeps(hash, limit) + 1 < slots")
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "deadline from receipt": _deadline_from_receipt,
     "renewed past its deadline": _no_deadline,
     "no grace": _no_grace,
     "ids that are not idempotent": _no_ids,
+    "one more": _one_more,
 }
 
 

@@ -133,7 +133,7 @@ def test_a_late_begin_never_brings_an_ended_session_to_life_while_it_is_reaped(c
     bob = calls.session("bob")
     for _ in range(3):
         alice.send(*[Acquire("pool:db=1", "x")] * 256)
-    assert bob.send(Beat(0, 0, gone=["alice"])).more
+    assert bob.send(Beat(0, 0, gone={"alice": "1:1"})).more
     assert 0 < calls.usage("pool:db") < 768
     assert alice.send(begin()).lost
     while bob.ask().more:

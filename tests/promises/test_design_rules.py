@@ -56,7 +56,7 @@ def test_windows_with_something_awaited_go_with_each_beat() -> None:
             ledger.granted(n + 1, "1", 0.0)
     seen = set()
     for _ in range(8):
-        _, beats = ledger.beats(0, everything=False, host=None, gone=())
+        _, beats = ledger.beats(0, everything=False, host=None, gone={})
         assert len(beats) <= MOST_WINDOWS
         assert any(beat.awaited for beat in beats), "a lost grant would be found late"
         seen |= {beat.low for beat in beats}

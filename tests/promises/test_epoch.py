@@ -254,7 +254,7 @@ def test_a_killed_holders_slot_is_back_within_two_seconds_whatever_t_is() -> Non
 
 def test_a_killed_holder_that_nobody_can_vouch_for_is_back_within_t_and_a_second(tmp_path: Path) -> None:
     """Rows 1 and 2 without certified death: the session's processes are not known."""
-    code = "import semaphores.session.session as s; s.my_pids = lambda: ''\n" + KILLED
+    code = "import semaphores.session.company as s; s.my_pids = lambda: ''\n" + KILLED
     with start_server() as server, client_of(server.url, "n", T, db=1) as client, python(code, server.url) as held:
         assert held.stdout is not None
         held.stdout.readline()

@@ -50,7 +50,7 @@ def test_a_server_clock_that_jumps_back_delays_a_crashed_holders_slot_to_two_t_a
 ) -> None:
     """Row 37: a grace begins, living holders keep their leases, and the dead one's slot is back all the same."""
     code = f"""
-import sys, semaphores, semaphores.session.session as s
+import sys, semaphores, semaphores.session.company as s
 s.my_pids = lambda: ""
 client = semaphores.connect(sys.argv[1], namespace=sys.argv[2], ttl={T})
 client.pool("db").__enter__()

@@ -20,6 +20,7 @@ from typing import TextIO
 import msgpack
 
 from semaphores.guard.offspring import adopt
+from semaphores.lease import Inherited, chain
 from workers.context import Context, current
 from workers.definitions import find_job
 from workers.errors import NotFoundInModule
@@ -98,10 +99,12 @@ class _Child:
         arguments = unpack(request.arguments)
         assert isinstance(arguments, dict)
         before = current.set(self._context(request))
+        held = chain.set(tuple(Inherited(told) for told in request.lent))
         try:
             result = asyncio.run(op.function(**arguments)) if op.is_async else op.function(**arguments)  # type: ignore[arg-type]
         finally:
             current.reset(before)
+            chain.reset(held)
         return pack(result, result_name(op.name))
 
     def _context(self, request: Request) -> Context:

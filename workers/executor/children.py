@@ -7,6 +7,7 @@ import asyncio
 import anyio
 
 from workers.executor.process import Child
+from workers.executor.protocol import Company
 
 __all__ = ["Children"]
 
@@ -15,9 +16,12 @@ MOST_IDLE = 32  # of one worker
 
 
 class Children:
-    """The children of one worker. Use it in one event loop, and close it."""
+    """The children of one worker. Use it in one event loop, and close it. `company`: who is to know of them."""
 
-    def __init__(self, idle_for: float = IDLE_FOR, most_idle: int = MOST_IDLE) -> None:
+    def __init__(
+        self, company: Company | None = None, *, idle_for: float = IDLE_FOR, most_idle: int = MOST_IDLE
+    ) -> None:
+        self._company = company
         self._idle_for, self._most_idle = idle_for, most_idle
         self._idle: dict[Child, asyncio.TimerHandle] = {}  # the one that was busy last is the last
         self._ending = set[asyncio.Task[None]]()
@@ -32,7 +36,18 @@ class Children:
             timer.cancel()
             if child.alive:
                 return child
-        return await Child.start()
+        child = await Child.start()
+        if self._company is not None:
+            await self._introduce(child, self._company)
+        return child
+
+    async def _introduce(self, child: Child, company: Company) -> None:
+        child.when_over(lambda: company.leave(child.guard))
+        try:
+            await company.join(child.guard)
+        except BaseException:
+            child.dismiss()
+            raise
 
     def give_back(self, child: Child) -> None:
         """Keep a child for the next op, if it is any good for one."""

@@ -22,7 +22,7 @@ from workers.executor.children import Children
 from workers.executor.in_process import InProcess
 from workers.executor.logs import RunLog
 from workers.executor.multiprocess import Multiprocess
-from workers.executor.protocol import Gate, Held, LogLine, OpEvent, Report, Rest, RunInfo
+from workers.executor.protocol import Company, Gate, Held, LogLine, OpEvent, Report, Rest, RunInfo
 from workers.executor.trace import line_of, trace_of
 from workers.job import Job, Step
 from workers.limits import Executor, never_starts
@@ -38,8 +38,8 @@ LOOK_EVERY = 1.0  # seconds: a max_concurrent that is a function is asked as oft
 class Executors:
     """What the runs of one worker process share: child processes, threads, and the way of log records to their runs."""
 
-    def __init__(self, children: Children | None = None) -> None:
-        self.children = children or Children()
+    def __init__(self, children: Children | None = None, company: Company | None = None) -> None:
+        self.children = children or Children(company)
         self._log = RunLog()
 
     async def __aenter__(self) -> Self:

@@ -5,12 +5,13 @@ To the child, for each op        From the child
     run_attempt, tags                done RESULT CLEAN        packed; CLEAN: the op left no process and no thread
     module, file                     failed LINE TRACE CLEAN  what it raised
     arguments: packed
+    lent: of the leases that it has
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgpack
 
@@ -33,6 +34,7 @@ class Request:
     module: str
     file: str
     arguments: bytes
+    lent: list[dict[str, Any]]  # what its own code may use again of what its run and it hold
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ Message: TypeAlias = Log | Done | Failed
 _KINDS: dict[object, type[Log | Done | Failed]] = {kind.__name__: kind for kind in (Log, Done, Failed)}
 
 
-def request_of(context: Context, source: Source, arguments: bytes) -> bytes:
+def request_of(context: Context, source: Source, arguments: bytes, lent: list[dict[str, Any]]) -> bytes:
     """Return the bytes of a request."""
     request = Request(
         context.run,
@@ -76,6 +78,7 @@ def request_of(context: Context, source: Source, arguments: bytes) -> bytes:
         source.name,
         source.file,
         arguments,
+        lent,
     )
     return bytes(msgpack.packb(asdict(request)))
 

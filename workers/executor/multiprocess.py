@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from semaphores.lease import bequeath, chain
 from workers.executor.call import Call
 from workers.executor.children import Children
 from workers.executor.messages import request_of
@@ -22,7 +23,8 @@ class Multiprocess:
 
     async def __call__(self, call: Call) -> bytes:
         """Return the packed result of an op. Raises OpFailed."""
-        request = request_of(call.context, source_of(call.job.module), packed_map(call.packed_arguments()))
+        arguments, lent = packed_map(call.packed_arguments()), bequeath(chain.get())
+        request = request_of(call.context, source_of(call.job.module), arguments, lent)
         child = await self._children.take()
         try:
             return await child.carry_out(request, call.rest, call.context.tell, self._cancel_timeout)

@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -86,6 +86,15 @@ class Child:
         child = cls(ours, mine, output, guard)
         await child._connect()
         return child
+
+    @property
+    def guard(self) -> int:
+        """The pid of its guard, which ends only when nothing of it is left."""
+        return self._guard.pid
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call something when nothing is left of it."""
+        self._over.add_done_callback(lambda _: callback())
 
     @property
     def alive(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from workers.op import Op
 
-__all__ = ["Gate", "Held", "LogLine", "OpEvent", "Report", "Rest", "RunInfo", "Status"]
+__all__ = ["Company", "Gate", "Held", "LogLine", "OpEvent", "Report", "Rest", "RunInfo", "Status"]
 
 Status = Literal["WAITING", "STARTED", "SUCCESS", "FAILURE", "RETRY", "SKIPPED", "CANCELED"]
 Rest: TypeAlias = Callable[[], float]  # seconds until a lease is not certainly held any more, read anew each time
@@ -74,6 +74,16 @@ class LogLine:
     op: str
     kind: str
     text: str
+
+
+class Company(Protocol):
+    """Where child processes are told of: what works under a lease, and outlives this process by a moment."""
+
+    async def join(self, pid: int) -> None:
+        """Return when a process may begin to work for us."""
+
+    def leave(self, pid: int) -> None:
+        """Note that nothing is left of what it did."""
 
 
 Report: TypeAlias = Callable[[OpEvent | LogLine], None]  # cheap, never blocks, never raises; in the loop's thread
