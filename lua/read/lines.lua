@@ -1,7 +1,7 @@
 -- lines: queued runs that only miss a free seat, by queue and job, and whether anybody there could take them.
--- Question: lines { cursor } -> { rows: { queue, job, runs, since (ms, of the oldest), workers (living ones of the queue
--- that have the job), more (so many groups that `runs` is a lower bound) }, cursor }. Reads: places, line:QUEUE:JOB,
--- group:HASH:requests, run:ID, codes:QUEUE, code:QUEUE:CODE, workers:QUEUE:CODE.
+-- Question: lines { cursor } -> { rows: { queue, job, runs, since (ms, of the oldest), workers (living ones of the
+-- queue that have the job), more (so many groups that `runs` is a lower bound) }, cursor }. Reads: places,
+-- line:QUEUE:JOB, group:HASH:requests, run:ID, codes:QUEUE, code:QUEUE:CODE, workers:QUEUE:CODE.
 
 local function line_row(place, queue, job)
   local hashes = call('ZRANGE', key(place), 0, MOST_GROUPS - 1)
