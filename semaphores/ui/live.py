@@ -28,6 +28,8 @@ __all__ = ["stream"]
 MOST_STREAMS = 200
 AGES_EVERY = 2.0  # seconds
 ALIVE_EVERY = 5.0  # seconds: a comment, by which it is noticed that nobody listens any more
+LIFE = 900.0  # seconds of one stream: the browser then asks again, and shows its pass again
+RETRY = "retry: 300\n\n"  # milliseconds until it does
 _AGE = re.compile(r"<time\b[^>]*>[^<]*</time>")
 
 
@@ -42,7 +44,9 @@ async def _events(desk: Desk, view: View, query: Query, visitor: Pass) -> AsyncI
     desk.streams += 1
     try:
         sent, bare, at = "", "", 0.0
-        while not desk.closing:
+        ends = time.monotonic() + LIFE
+        yield RETRY
+        while not desk.closing and time.monotonic() < ends:
             event, text = await to_thread.run_sync(_look, desk, view, query, visitor)
             now = time.monotonic()
             stripped = _AGE.sub("", text)

@@ -1,7 +1,7 @@
 """Watch: one look at all limits for everybody who has the page open, and the memory of the last hour.
 
 Where a look is cheap, whoever opens a page gets a new one. Where it is not, they get the last one, at most some seconds
-old: a thread looks as often as somebody watches, never more than a fifth of its time, and every ten seconds otherwise.
+old: a thread looks as often as somebody watches them, at most a fifth of its time, and every ten seconds otherwise.
 """
 
 from __future__ import annotations
@@ -62,15 +62,16 @@ class Watch:
         if self._thread is not None:
             self._thread.join(timeout=5.0)
 
-    def limits(self, *, at_once: bool = False) -> tuple[LimitStatus, ...]:
-        """Return all limits, by name, as of a moment ago; a newer look is on its way. Raises ServerError.
+    def limits(self, age: float = 0.0) -> tuple[LimitStatus, ...]:
+        """Return all limits, by name, as they were at most `age` seconds ago. Raises ServerError.
 
-        `at_once`: as they are now, where that is cheap.
+        Where a look is not cheap they are older, and a newer look is on its way.
         """
         sight, now = self._sight, time.monotonic()
-        if sight is None or now - sight.at > OLDEST or (at_once and len(sight.limits) <= CHEAP):
+        if sight is None or now - sight.at > OLDEST or (now - sight.at > age and len(sight.limits) <= CHEAP):
             sight = self._look(asked=now)
-        self._wanted.set()
+        if len(sight.limits) > CHEAP:
+            self._wanted.set()
         return sight.limits
 
     def stale(self) -> None:

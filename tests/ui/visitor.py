@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.routing import BaseRoute
 
 from semaphores import Client
 from semaphores.ui import PageSettings, make_app
@@ -88,7 +89,7 @@ class Visitor:
         return answer
 
 
-def events(visitor: Visitor, path: str, most: float = 15.0) -> Iterator[tuple[str, str]]:
+def events(visitor: Visitor, path: str, most: float = 15.0) -> Generator[tuple[str, str], None, None]:
     """The events of a stream, as they come, for `most` seconds."""
     deadline = time.monotonic() + most
     assert isinstance(visitor.http, httpx.Client), "what streams needs a socket"
@@ -105,9 +106,9 @@ def events(visitor: Visitor, path: str, most: float = 15.0) -> Iterator[tuple[st
 
 
 @contextmanager
-def visiting(client: Client, settings: PageSettings | None = None) -> Iterator[Visitor]:
+def visiting(client: Client, settings: PageSettings | None = None, more: Sequence[BaseRoute] = ()) -> Iterator[Visitor]:
     """Open the page of a client for a visitor, in this process: the real application without a socket."""
-    page = make_app(client, settings or PageSettings())
+    page = make_app(client, settings or PageSettings(), more)
     transport = httpx.ASGITransport(page, raise_app_exceptions=False)
     with start_blocking_portal() as portal:
         with portal.wrap_async_context_manager(page.router.lifespan_context(page)):

@@ -50,7 +50,7 @@ SORTS: Mapping[str, Callable[[LimitStatus], object]] = {
 
 def view(desk: Desk, query: Query) -> Shown:
     """Return a page of limits."""
-    every = desk.watch.limits(at_once=not query.live)
+    every = desk.watch.limits(desk.settings.refresh / 2 if query.live else 0.0)
     tab, words = query.choice("show", *TABS), query.text("q").lower()
     counts = {name: sum(map(test, every)) for name, (_, test) in TABS.items()}
     found = [limit for limit in every if TABS[tab][1](limit) and _matches(limit, words)]

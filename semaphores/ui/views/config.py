@@ -30,7 +30,9 @@ def view(desk: Desk, query: Query) -> Shown:
         "namespace": namespace,
         "settings": settings,
         "rules": [
-            limit for limit in desk.watch.limits(at_once=not query.live) if limit.is_rule or limit.limit == "runs"
+            limit
+            for limit in desk.watch.limits(desk.settings.refresh / 2 if query.live else 0.0)
+            if limit.is_rule or limit.limit == "runs"
         ],
         "audit": audit[:count],
         "more": len(audit) > count and count < MOST,
