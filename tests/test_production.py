@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "production.md").read_text("utf-8")
 PASSWORD = "few-rights"  # noqa: S105 (of a server that lives for this test)
 NOT_IN_LUA = {  # what connections, `connect` and `doctor` send themselves
-    *("hello", "auth", "select", "ping", "client|setname", "client|setinfo", "function|load", "function|list"),
+    *("hello", "auth", "select", "ping", "client|setname", "function|load", "function|list"),
     *("fcall", "fcall_ro", "ssubscribe", "config|get"),
 }
 
