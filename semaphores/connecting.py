@@ -16,7 +16,7 @@ from semaphores.session.deadline import suspend_clock
 from semaphores.session.session import Settings
 from semaphores.transport.url import Endpoint, parse_url
 
-__all__ = ["connections_to", "default_connections", "seconds_of"]
+__all__ = ["connections_to", "default_connections", "default_to", "seconds_of"]
 
 TTL = 10.0  # seconds; a crashed holder's slots are back within T + 1 s, and a beat every T/6 costs nothing
 SHORTEST_TTL, LONGEST_TTL = 1.0, 60.0
@@ -106,3 +106,9 @@ def default_connections() -> Connections:
         if made is None:
             made = _default[0] = connections_to()
         return made
+
+
+def default_to(connections: Connections) -> None:
+    """Let `pool` and `acquire` without a client use these, unless they have been used already."""
+    with _default_lock:
+        _default.setdefault(0, connections)

@@ -21,6 +21,7 @@ class Context:
     attempt: int  # of the op in this run, from 1
     run_attempt: int  # of the run, from 1
     tags: Mapping[str, str]  # of the run
+    token: int  # fencing token of the run's lease: higher than that of every earlier attempt
     tell: Callable[[str, str], None] = field(repr=False)  # kind, line
 
     def log(self, text: str) -> None:

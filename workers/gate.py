@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -32,14 +33,18 @@ class _Lease:
 class PoolGate:
     """Each op takes the slots of its pools before it runs (granularity `op`). `priority`: that of the run."""
 
-    def __init__(self, connections: Connections, priority: int) -> None:
+    def __init__(self, connections: Connections, run: str, priority: int) -> None:
         self._connections = connections
+        self._run = run
         self._priority = priority
 
     @asynccontextmanager
     async def slots(self, op: Op, waiting: Callable[[str], None]) -> AsyncIterator[Held | None]:
         """Wait for the slots of an op's pools and hold them while the block runs."""
         priority = max(LOWEST, min(HIGHEST, self._priority + op.priority))
+        task = asyncio.current_task()
+        if task is not None:
+            task.set_name(f"run-{self._run}.{op.name}")  # whoever looks at the pool sees which run and op holds it
         demand = Demand(needs_of(op.pools, {}), priority=priority, waits=waiting)
         async with Acquirer(demand, lambda: self._connections) as lease:
             yield _Lease(lease)

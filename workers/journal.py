@@ -26,6 +26,7 @@ class Journal:
     wanted: Callable[[], None]
     _ops: dict[str, str] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
+    _order: dict[str, int] = field(default_factory=dict)  # in which ops were first heard of
     _dropped: int = 0
 
     def note(self, event: OpEvent | LogLine) -> None:
@@ -35,18 +36,20 @@ class Journal:
         if isinstance(event, OpEvent):
             self._note_op(event)
         elif len(self._entries) < MOST_PENDING:
-            self._entries.append(("op", event.op, "kind", event.kind, "text", _line(event.text)))
+            at = str(int(time.time() * 1000))
+            self._entries.append(("at", at, "op", event.op, "kind", event.kind, "text", _line(event.text)))
         else:
             self._dropped += 1
 
     def _note_op(self, event: OpEvent) -> None:
-        line = f"{event.status} since={int(time.time() * 1000)} attempt={event.attempt}"
+        at, order = int(time.time() * 1000), self._order.setdefault(event.op, len(self._order))
+        line = f"{event.status} since={at} order={order} attempt={event.attempt}"
         if event.limit is not None:
             line += f" limit={event.limit}"
         text = _line(event.text)
         self._ops[event.op] = f"{line} text={text}" if text else line
         told = f"waits for {event.limit}" if event.limit is not None and not text else text
-        self._entries.append(("op", event.op, "kind", event.status, "text", told))
+        self._entries.append(("at", str(at), "op", event.op, "kind", event.status, "text", told))
 
     def take(self) -> tuple[dict[str, str] | None, list[Entry] | None]:
         """Return what there is to tell, and forget it."""

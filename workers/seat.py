@@ -131,7 +131,7 @@ class _Execution:
     def __init__(self, crew: Crew, holding: Holding) -> None:
         told = holding.run or {}
         self.crew, self.line, self.holding = crew, crew.line, holding
-        self.run, self._unreadable = read_run(told)
+        self.run, self._unreadable = read_run(told, int(holding.token))
         self._told = told
         self._begun = self.line.loop.time()
         self.ended = ""  # how, once it is over here
@@ -188,7 +188,8 @@ class _Execution:
         needs = parse_needs(self.holding.needs)
         held = Stake(self.line.connections, self.holding, needs, ())
         by_run = any(limit.startswith("pool:") for limit in needs)
-        gate = OpenGate() if by_run else PoolGate(self.line.connections, int(self._told.get("priority", "0")))
+        priority = int(self._told.get("priority", "0"))
+        gate = OpenGate() if by_run else PoolGate(self.line.connections, self.run.id, priority)
         before = chain.set((held,))  # what the code of its ops asks for again is lent by the run
         try:
             results = await execute(

@@ -14,15 +14,15 @@ from workers.executor.protocol import RunInfo
 __all__ = ["read_run"]
 
 
-def read_run(told: Mapping[str, str]) -> tuple[RunInfo, str]:
+def read_run(told: Mapping[str, str], token: int) -> tuple[RunInfo, str]:
     """Return the run, and why it cannot be carried out at all where its record cannot be read."""
     try:
-        return _info(told), ""
+        return _info(told, token), ""
     except (KeyError, ValueError, TypeError, msgpack.UnpackException) as error:
         return RunInfo(told["id"], told.get("job", "")), f"its record cannot be read: {type(error).__name__}: {error}"
 
 
-def _info(told: Mapping[str, str]) -> RunInfo:
+def _info(told: Mapping[str, str], token: int) -> RunInfo:
     return RunInfo(
         id=told["id"],
         job=told["job"],
@@ -31,6 +31,7 @@ def _info(told: Mapping[str, str]) -> RunInfo:
         tags=_object(told.get("tags")),
         args=_args(told.get("args")),
         config=_object(told.get("config")) if "config" in told else None,
+        token=token,
     )
 
 

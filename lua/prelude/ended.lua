@@ -57,6 +57,7 @@ end
 local function run_again(run)
   call('HSET', run_key(run.id), 'status', 'QUEUED', 'lease', '')
   call('HDEL', run_key(run.id), 'token', 'worker')
+  call('DEL', run_key(run.id) .. ':ops') -- of the attempt that is over; its log stays
   run_move(run.id, run.status, 'QUEUED', now_ms)
   run_timers_end(run.id, run.token)
   queued_add(run.id, run.needs, run.order)
@@ -112,6 +113,8 @@ local function run_reassert(told, member, lease)
     end
     call('HSET', run_key(id), unpack(fields))
   end
+  local order = tonumber(run.order or told.order or '') or 0
+  meta_set('sequence', math.max(meta.sequence, order % 2 ^ 40))
   local attempt = math.max(tonumber(run.attempt) or 0, (tonumber(told.attempt) or 0) + 1)
   call('HSET', run_key(id), 'status', 'STARTED', 'lease', member, 'token', token, 'attempt', digits(attempt),
     'worker', lease.holder, 'granted', lease.since, 'started', lease.since)

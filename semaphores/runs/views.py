@@ -78,6 +78,7 @@ class OpView:
     attempt: int
     limit: str | None  # that it waits for
     text: str  # what went wrong
+    order: int = 0  # in which it was first heard of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class LogEntry:
     id: str
     at: datetime
     op: str | None
-    kind: str  # an op's status, a level of logging, or OUT and ERR for what it printed
+    kind: str  # an op's status, a level of logging, or OUTPUT for what it printed
     text: str
 
 
@@ -189,7 +190,7 @@ def run_view(row: Reply) -> RunView:
 
 
 def op_view(op: str, line: str) -> OpView:
-    """Return an op from its stored line: `STARTED since=MS attempt=1 limit=pool:x text=to the end`."""
+    """Return an op from its stored line: `STARTED since=MS order=0 attempt=1 limit=pool:x text=to the end`."""
     about, _, rest = line.partition(" text=")
     status, *words = about.split(" ")
     found = dict(word.partition("=")[::2] for word in words)
@@ -201,20 +202,21 @@ def op_view(op: str, line: str) -> OpView:
         int(found.get("attempt", "1")) if found.get("attempt", "1").isdecimal() else 1,
         found.get("limit"),
         rest,
+        int(found.get("order", "0")) if found.get("order", "0").isdecimal() else 0,
     )
 
 
 def op_views(reply: Reply) -> tuple[OpView, ...]:
-    """Return the ops of a run from its reply, the first that began first."""
+    """Return the ops of a run from its reply, in the order in which they began."""
     told = reply.get("ops")
     found = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
-    return tuple(sorted(found, key=lambda op: (op.since is None, op.since, op.op)))
+    return tuple(sorted(found, key=lambda op: (op.order, op.op)))
 
 
 def log_entry(row: Reply) -> LogEntry:
     """Return a line of a log from its row."""
     name = text(row, "id") or "0-0"
-    at = int(name.partition("-")[0])
+    at = number(row, "at") or int(name.partition("-")[0])  # by its worker's clock, else when the server was told
     return LogEntry(name, moment(at / 1000), text(row, "op"), text(row, "kind") or "", text(row, "text") or "")
 
 

@@ -15,7 +15,7 @@ ABOUT = {
         "max_concurrent": 3,
         "tag_concurrency_limits": [{"key": "database", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}],
     },
-    "args": {"day": True, "dry": False},
+    "args": {"day": False, "dry": False},
     "ops": [
         {"name": "extract", "upstream": [], "pools": {"database": 2}, "tags": {"database": "postgres"}, "priority": 5},
         {"name": "transform", "upstream": ["extract"], "pools": {}, "tags": {}, "retries": 1},

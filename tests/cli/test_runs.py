@@ -87,7 +87,7 @@ def test_show_tells_all_of_a_run_and_its_ops(cli: CommandLine, client: Client, w
     assert isinstance(found, dict)
     assert found["results"] == {"a": "AA==", "b": 1}
     assert keys(found["run"]) == RUN_FIELDS
-    assert keys(found["ops"][0]) == {"op", "status", "since", "attempt", "limit", "text"}
+    assert keys(found["ops"][0]) == {"op", "status", "since", "attempt", "limit", "text", "order"}
 
 
 def test_show_says_what_a_queued_run_waits_for(cli: CommandLine, client: Client, worker: ByHand) -> None:

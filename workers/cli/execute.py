@@ -21,6 +21,7 @@ from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
 from semaphores.cli.words import printable, tags_of
 from semaphores.client import Client
+from semaphores.connecting import default_to
 from semaphores.errors import NotFound, Refused, ServerError, UsageError
 from semaphores.runs import RunSpec, RunView
 from semaphores.runs.spec import new_run_id
@@ -66,6 +67,7 @@ def execute(
         queue = f"execute-{token_hex(6)}"
         spec = run_spec(found, given, tags=tags, queue=queue, config=config, location=location.name)
         alone = Location(location.name, {job: found})
+        default_to(client.connections)  # what the code of its ops asks for is asked of the same namespace
         worker = Worker(alone, client.connections, WorkerSettings(queues=(queue,), concurrency=1))
         try:
             ended = asyncio.run(_execute(client, worker, replace(spec, max_attempts=1)))  # nobody else could try again

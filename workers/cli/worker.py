@@ -16,6 +16,7 @@ from semaphores.cli.render import line
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
 from semaphores.client import Client
+from semaphores.connecting import default_to
 from semaphores.errors import InvalidNumber, Refused, UsageError
 from workers.adapt import limit_by_load
 from workers.cli.loading import load_location
@@ -69,6 +70,7 @@ def worker(
     log_to_stderr(as_json=log_json, filters=[OpFields()])
     location = load_location(module)
     with open_client(ctx) as client:
+        default_to(client.connections)  # what the code of its ops asks for is asked of the same namespace
         settings = WorkerSettings(queues=tuple(queue or ["default"]), concurrency=seats, keep=keep)
         working = Worker(location, client.connections, settings)
         if metrics_port is not None:

@@ -111,7 +111,8 @@ class _Child:
         def tell(level: str, text: str) -> None:
             self._send(Log(level, _plain(text)))
 
-        return Context(request.run, request.job, request.op, request.attempt, request.run_attempt, request.tags, tell)
+        about = (request.run, request.job, request.op, request.attempt, request.run_attempt)
+        return Context(*about, request.tags, request.token, tell)
 
     def _send(self, message: Message) -> None:
         told_before, main = self._ended, threading.current_thread() is threading.main_thread()

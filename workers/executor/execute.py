@@ -219,7 +219,7 @@ class _Execution:
     def _call(self, step: Step, attempt: int, held: Held | None) -> Call:
         run, name = self.run, step.op.name
         tell = self._teller(name)
-        context = Context(run.id, run.job, name, attempt, run.attempt, run.tags, tell)
+        context = Context(run.id, run.job, name, attempt, run.attempt, run.tags, run.token, tell)
         rest = self.rest if held is None else lambda: min(self.rest(), held.rest())
         return Call(self.job, step, context, self.results, run.args, rest)
 

@@ -2,7 +2,7 @@
 
 To the child, for each op        From the child
     run, job, op, attempt,           log LEVEL TEXT           a line for the run's log
-    run_attempt, tags                done RESULT CLEAN        packed; CLEAN: the op left no process and no thread
+    run_attempt, tags, token                done RESULT CLEAN        packed; CLEAN: the op left no process and no thread
     module, file                     failed LINE TRACE CLEAN  what it raised
     arguments: packed
     lent: of the leases that it has
@@ -31,6 +31,7 @@ class Request:
     attempt: int
     run_attempt: int
     tags: dict[str, str]
+    token: int
     module: str
     file: str
     arguments: bytes
@@ -75,6 +76,7 @@ def request_of(context: Context, source: Source, arguments: bytes, lent: list[di
         context.attempt,
         context.run_attempt,
         dict(context.tags),
+        context.token,
         source.name,
         source.file,
         arguments,

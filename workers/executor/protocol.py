@@ -50,6 +50,7 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, object] = field(default_factory=dict)
     config: Mapping[str, object] | None = None  # the run config; None: none was given
+    token: int = 0  # the fencing token of this attempt's lease
 
 
 @dataclass(slots=True)
