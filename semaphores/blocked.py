@@ -62,8 +62,9 @@ class BlockedLog:
             blocking = next((one for one in rows(answer, "limits") if text(one, "state") != "free"), None)
             if request.outcome is None and blocking is not None:
                 more = f" (and {len(due) - MOST} more requests wait)" if len(due) > MOST else ""
-                _log.warning("%s has waited %s for %s%s", unquote(request.holder), seconds(now - request.asked),
-                             _limit(blocking), more)  # fmt: skip
+                holder, waited = unquote(request.holder), seconds(now - request.asked)
+                about = {"limit": text(blocking, "limit")}
+                _log.warning("%s has waited %s for %s%s", holder, waited, _limit(blocking), more, extra=about)
 
 
 def _limit(row: Mapping[str, object]) -> str:

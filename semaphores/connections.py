@@ -212,7 +212,9 @@ _all: weakref.WeakSet[Connections] = weakref.WeakSet()
 
 def _warn(limit: str) -> None:
     _log.warning(
-        "%s has no limit: nothing holds anybody back there; set one with 'semaphores pool set'", readable(limit)
+        "%s has no limit: nothing holds anybody back there; set one with 'semaphores pool set'",
+        readable(limit),
+        extra={"limit": limit},
     )
 
 

@@ -14,6 +14,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast, overload
 
+from semaphores import tracing
 from semaphores.body import Body
 from semaphores.connecting import default_connections, seconds_of
 from semaphores.connections import Connections
@@ -75,9 +76,18 @@ class Acquirer:
     def __enter__(self) -> Lease:
         connections = self._connections()
         driver = ThreadDriver(connections)
-        stake = driver.attempt(Attempt(connections, self.demand, chain.get()))
+        attempt = Attempt(connections, self.demand, chain.get())
+        traced = tracing.Traced(attempt) if tracing.on else None
         try:
-            self._push(get_ident(), _Inside(stake))
+            stake = driver.attempt(attempt)
+        except BaseException as error:
+            if traced is not None:
+                traced.failed(error)
+            raise
+        try:
+            self._push(get_ident(), _Inside(stake, traced=traced))
+            if traced is not None:
+                traced.granted(attempt, stake)
             return Lease(stake, driver.finish)
         except BaseException:  # an interrupt: its `with` is never entered, so it is never left
             _give_back(stake)
@@ -91,7 +101,9 @@ class Acquirer:
         except BaseException:  # an interrupt: the slots must come back all the same; twice does nothing
             _give_back(self._pop(get_ident()).stake)
             raise
-        self._pop(get_ident())
+        inside = self._pop(get_ident())
+        if inside.traced is not None:
+            inside.traced.left(lost or error)
         if lost is not None and kind is None:
             raise lost
 
@@ -100,10 +112,19 @@ class Acquirer:
     async def __aenter__(self) -> AsyncLease:
         connections = self._connections()
         driver = async_driver(connections)
-        stake = await driver.attempt(Attempt(connections, self.demand, chain.get()))
+        attempt = Attempt(connections, self.demand, chain.get())
+        traced = tracing.Traced(attempt) if tracing.on else None
+        try:
+            stake = await driver.attempt(attempt)
+        except BaseException as error:
+            if traced is not None:
+                traced.failed(error)
+            raise
         body = driver.body(stake)
         body.watch()
-        self._push(driver.task, _Inside(stake, driver, body))
+        self._push(driver.task, _Inside(stake, driver, body, traced))
+        if traced is not None:
+            traced.granted(attempt, stake)
         return AsyncLease(stake, driver.finish)
 
     async def __aexit__(
@@ -115,6 +136,8 @@ class Acquirer:
         if driver is None or body is None:  # entered by a thread, left by a task
             raise UsageError(f"{self!r} was entered with `with` and left with `async with`")
         lost = stake.lost_error()
+        if inside.traced is not None:
+            inside.traced.left(lost or error)
         for command in stake.leave():
             driver.hand_over(command)
         ours = await body.leave(task, kind, error, trace)
@@ -153,6 +176,7 @@ class _Inside:
     stake: Stake
     driver: AsyncDriver | None = None
     body: Body | None = None
+    traced: tracing.Traced | None = None
 
 
 def _give_back(stake: Stake) -> None:

@@ -1,12 +1,18 @@
-"""docker-compose.yml: what it promises. No engine runs here, so it is checked against the published schema."""
+"""docker-compose.yml and Dockerfile: what they promise. No engine runs here: nothing is built, the file is checked
+against the published schema.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
+import tomllib
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +23,12 @@ from jsonschema.validators import validator_for
 
 from semaphores.transport.url import parse_url
 from tests.servers import NO_RETRY, Server, server_binary
+from workers.definitions import load
 
-FILE = Path(__file__).parents[1] / "docker-compose.yml"
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "Dockerfile"
+SEMAPHORES = (sys.executable, "-m", "semaphores")
 REQUIRED = "${SEMAPHORES_PASSWORD:?"
 
 
@@ -50,10 +60,13 @@ def test_the_schema_would_notice_a_mistake(compose: dict[str, Any]) -> None:
     assert problems(broken)
 
 
-def test_nothing_is_published_beyond_its_network(compose: dict[str, Any]) -> None:
-    for name, service in compose["services"].items():
-        assert not service.get("ports"), name
+def test_nothing_is_published_but_the_page_and_that_to_this_machine_with_a_token(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name, service in services.items():
         assert service.get("network_mode") != "host", name
+    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert published == {"page": ["127.0.0.1:8737:8737"]}
+    assert services["page"]["environment"]["SEMAPHORES_UI_TOKEN"].startswith("${SEMAPHORES_UI_TOKEN:?")
 
 
 def test_the_server_keeps_its_data_and_drops_no_key(compose: dict[str, Any]) -> None:
@@ -68,20 +81,62 @@ def test_the_server_keeps_its_data_and_drops_no_key(compose: dict[str, Any]) -> 
 def test_the_password_comes_from_the_environment_and_is_required(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert services["valkey"]["environment"]["VALKEY_PASSWORD"].startswith(REQUIRED)
-    assert REQUIRED in services["semaphores"]["environment"]["SEMAPHORES_URL"]
+    for name in ("init", "worker", "page"):
+        assert REQUIRED in services[name]["environment"]["SEMAPHORES_URL"]
     for name, service in services.items():
         assert "SEMAPHORES_PASSWORD" not in json.dumps(service["command"]), f"{name} shows it in the list of processes"
 
 
-def test_the_project_starts_once_the_server_is_healthy(compose: dict[str, Any]) -> None:
+def test_the_project_starts_once_the_server_is_healthy_and_the_namespace_is_there(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert "ping" in services["valkey"]["healthcheck"]["test"][1]
-    assert services["semaphores"]["depends_on"] == {"valkey": {"condition": "service_healthy"}}
-    url = services["semaphores"]["environment"]["SEMAPHORES_URL"]
+    assert services["init"]["depends_on"] == {"valkey": {"condition": "service_healthy"}}
+    for name in ("worker", "page"):
+        assert services[name]["depends_on"] == {"init": {"condition": "service_completed_successfully"}}
+    url = services["worker"]["environment"]["SEMAPHORES_URL"]
     endpoint = parse_url(url[: url.index("${")] + "secret" + url[url.index("}") + 1 :])
     assert (endpoint.hosts, endpoint.password) == ((("valkey", 6379),), "secret")
-    lines = services["semaphores"]["command"][-1].splitlines()
-    assert [line for line in lines if "semaphores" in line] == ["semaphores init", "exec semaphores status --watch"]
+
+
+def test_there_are_two_workers_and_their_options_are_ones(compose: dict[str, Any]) -> None:
+    worker = compose["services"]["worker"]
+    assert worker["deploy"]["replicas"] == 2
+    for name, service in compose["services"].items():
+        if name == "valkey":
+            continue
+        word, *options = service["command"]
+        if word == "ui" and find_spec("semaphores.ui") is None:
+            continue
+        told = subprocess.run([*SEMAPHORES, word, "--help"], capture_output=True, text=True, check=True).stdout
+        for option in (one for one in options if one.startswith("--")):
+            assert option in told, f"{word} has no {option}"
+
+
+def test_nothing_of_ours_runs_as_root_or_writes_into_its_image(compose: dict[str, Any]) -> None:
+    for name in ("init", "worker", "page"):
+        service = compose["services"][name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "privileged" not in service
+    lines = DOCKERFILE.read_text("utf-8").splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith("FROM "))
+    assert "USER 10001" in lines[last:]
+
+
+def test_the_image_is_built_from_files_and_extras_that_there_are() -> None:
+    text = DOCKERFILE.read_text("utf-8")
+    for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in (ROOT / ".dockerignore").read_text("utf-8"), f"{source} is kept from the builder"
+    (extras,) = re.findall(r"redis-semaphores\[([\w,]+)\]", text)
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(extras.split(",")) - {"ui"} <= set(known)
+
+
+def test_the_jobs_it_begins_with_can_be_loaded(compose: dict[str, Any]) -> None:
+    folder = compose["services"]["worker"]["volumes"][0].partition(":-")[2].partition("}")[0]
+    assert list(load(str(ROOT / folder / "jobs.py")).jobs) == ["etl"]
 
 
 def test_the_servers_command_really_starts_one_that_asks_for_the_password(

@@ -7,32 +7,40 @@ and stays in the books until the server has answered that, else a beat that come
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import anyio
-import msgpack
 
+from semaphores import tracing
 from semaphores.lease import Stake, chain
 from semaphores.scripts.call import Answer
 from semaphores.scripts.commands import Cancel, Release
-from semaphores.scripts.run_commands import Finish, Report, Start, bytes_of, opaque
+from semaphores.scripts.run_commands import Finish, Report, Start, opaque
 from semaphores.scripts.stored import parse_needs
 from semaphores.session.ledger import AwaitingRun, Holding
 from workers.definitions import Location
 from workers.executor.execute import Executors, RunFailed, execute
-from workers.executor.protocol import RunInfo
 from workers.gate import OpenGate, PoolGate
 from workers.journal import Journal
 from workers.line import Line
+from workers.told import read_run
 
-__all__ = ["Crew", "Seat"]
+__all__ = ["Crew", "RunOver", "Seat"]
 
 _log = logging.getLogger("workers")
 TELL_EVERY = 0.1  # seconds: what a run's ops are at is told as often
+
+
+@dataclass(frozen=True, slots=True)
+class RunOver:
+    """A run that ended here."""
+
+    run: str
+    job: str
+    status: str  # as the server has it
+    seconds: float  # since this worker got it
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ class Crew:
     keep: int  # finished runs of a status that the namespace keeps
     cancel_timeout: float  # seconds that an op has to end once it is canceled
     enroll: Callable[[], object]  # called when the server does not know the worker (any more)
-    on_over: Callable[[str, str], None] = lambda run, status: None
+    on_over: Callable[[RunOver], None] = lambda over: None
     ending: set[object] = field(default_factory=set)  # runs that are over, and the server has not said so yet
 
 
@@ -123,13 +131,10 @@ class _Execution:
     def __init__(self, crew: Crew, holding: Holding) -> None:
         told = holding.run or {}
         self.crew, self.line, self.holding = crew, crew.line, holding
-        self._unreadable = ""  # why it cannot be carried out at all
-        try:
-            self.run = _info(told, int(holding.token))
-        except (KeyError, ValueError, TypeError, msgpack.UnpackException) as error:
-            self.run = RunInfo(told["id"], told.get("job", ""))
-            self._unreadable = f"its record cannot be read: {type(error).__name__}: {error}"
+        self.run, self._unreadable = read_run(told, int(holding.token))
         self._told = told
+        self._begun = self.line.loop.time()
+        self.ended = ""  # how, once it is over here
         self._timer: asyncio.TimerHandle | None = None
         self._start: asyncio.Handle = self.line.loop.call_soon(self._tell_start)  # what is over at once needs none
         self._journal = Journal(self._tell_soon)
@@ -137,6 +142,20 @@ class _Execution:
 
     async def carry_out(self) -> None:
         """Run it to its end, and say how it ended."""
+        if not tracing.on:
+            await self._carry_out()
+            return
+        about = {
+            "job": self.run.job,
+            "run": self.run.id,
+            "queue": self._told.get("queue", ""),
+            "attempt": str(self.run.attempt),
+        }
+        with tracing.span("semaphores run", {f"semaphores.{name}": value for name, value in about.items()}) as span:
+            await self._carry_out()
+            tracing.note(span, self.ended)
+
+    async def _carry_out(self) -> None:
         holding = self.holding
         holding.watchers.append(self._told_to_stop)
         if holding.lost is not None or holding.canceling is not None:
@@ -147,15 +166,17 @@ class _Execution:
             if self._scope.cancelled_caught:
                 status, reason, results = "CANCELED", holding.canceling or "", None
         except Exception as error:  # noqa: BLE001 - ours, not an op's: it must not end the worker and its other runs
-            _log.exception("run %s could not be carried out", self.run.id)
+            _log.exception("run %s could not be carried out", self.run.id, extra=self._about)
             status, reason, results = "FAILURE", f"its worker failed: {type(error).__name__}: {error}", None
         except BaseException:  # the worker itself is ended: the run goes back to its queue
             self._release()
             raise
         if holding.lost is not None:
-            _log.warning("run %s was lost: %s", self.run.id, holding.lost)
+            _log.warning("run %s was lost: %s", self.run.id, holding.lost, extra=self._about)
+            self.ended = f"LOST: {holding.lost}"
             self._release()  # of one that was taken away by force the server waits for that, a T at most
             return
+        self.ended = f"{status}: {reason}" if reason else status
         self._finish(status, reason, results)
 
     async def _execute(self) -> tuple[str, str, bytes | None]:
@@ -186,6 +207,11 @@ class _Execution:
             held.left = True
             chain.reset(before)
         return "SUCCESS", "", results
+
+    @property
+    def _about(self) -> dict[str, str]:
+        """What a line of the log is about."""
+        return {"run": self.run.id, "job": self.run.job, "lease": self.holding.id}
 
     def _rest(self) -> float:
         """Seconds for which the run's lease is certainly held."""
@@ -247,8 +273,8 @@ class _Execution:
         self.line.session.let_go(self.holding)
         status = str(answer.get("status", answer["answer"]))
         if answer["answer"] != "finished":
-            _log.warning("the end of run %s came too late: it is %s", self.run.id, status)
-        self.crew.on_over(self.run.id, status)
+            _log.warning("the end of run %s came too late: it is %s", self.run.id, status, extra=self._about)
+        self.crew.on_over(RunOver(self.run.id, self.run.job, status, self.line.loop.time() - self._begun))
 
     def _release(self) -> None:
         self._start.cancel()
@@ -256,26 +282,3 @@ class _Execution:
             self._timer.cancel()
         if self.line.session.let_go(self.holding):
             self.line.post(Release(self.holding.n, self.holding.token))
-
-
-def _info(told: Mapping[str, str], token: int) -> RunInfo:
-    return RunInfo(
-        id=told["id"],
-        job=told["job"],
-        attempt=int(told.get("attempt", "0")) + 1,
-        max_attempts=int(told.get("max_attempts", "1")),
-        tags=_object(told.get("tags")),
-        args=_args(told.get("args")),
-        config=_object(told.get("config")) if "config" in told else None,
-        token=token,
-    )
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    found = json.loads(text or "{}")
-    return found if isinstance(found, dict) else {}
-
-
-def _args(text: str | None) -> Mapping[str, object]:
-    found = msgpack.unpackb(bytes_of(text), timestamp=3) if text else {}
-    return found if isinstance(found, dict) else {}

@@ -28,7 +28,7 @@ from workers.definitions import Location
 from workers.executor.execute import Executors
 from workers.job import Job
 from workers.line import Line
-from workers.seat import Crew, Seat
+from workers.seat import Crew, RunOver, Seat
 
 __all__ = ["Worker", "WorkerSettings"]
 
@@ -62,6 +62,7 @@ class Worker:
         self.code = sha1(names.encode()).hexdigest()[:16]  # noqa: S324 (a name, no secret)
         self.ready = asyncio.Event()  # it is enrolled and asks for runs
         self.finished = 0
+        self.observers: list[Callable[[RunOver], object]] = []  # told of each run that ended here, in the loop
         self._seats: list[Seat] = []
         self._draining = False
         self._wanted = 0
@@ -167,10 +168,12 @@ class Worker:
         self._enrolled = ""
         self._changed.set()
 
-    def _over(self, run: str, status: str) -> None:
+    def _over(self, over: RunOver) -> None:
         self.finished += 1
         self._ended.set()
-        _log.info("run %s: %s", run, status)
+        _log.info("run %s: %s", over.run, over.status, extra={"run": over.run, "job": over.job, "status": over.status})
+        for observer in self.observers:
+            observer(over)
 
     async def _enroll(self) -> None:
         """Say who this is, which queues it works on and which jobs it has."""

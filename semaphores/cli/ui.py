@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from semaphores.cli.logs import LogJson, log_to_stderr
 from semaphores.cli.render import line
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 app = single()
 
-EXTRA = ("starlette", "uvicorn", "jinja2")
+EXTRA = ("starlette", "uvicorn", "jinja2", "prometheus_client")
 BACKLOG = 128
 
 
@@ -38,6 +39,7 @@ def ui(
         list[str] | None, typer.Option(metavar="NAME", help="Another name it is called by, as behind a proxy.")
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    log_json: LogJson = False,
 ) -> None:
     """Show limits, runs and workers as a live web page, until Ctrl-C. Read-only unless --allow-writes."""
     missing = [name for name in EXTRA if find_spec(name) is None]
@@ -48,6 +50,7 @@ def ui(
     told = token if token is not None else os.environ.get("SEMAPHORES_UI_TOKEN") or None
     settings = PageSettings(host, port, told, allow_writes, frozenset(allow_host or ()))
     settings.check()
+    log_to_stderr(as_json=log_json)
     with _listen(host, port) as listener, open_client(ctx) as client:
         client.namespace()  # a server that is away is told of here
         _serve(client, settings, listener, open_=open_)

@@ -4,6 +4,7 @@ What a job does is the business of `workers`; here it is a name with tags, pools
 """
 
 from semaphores.runs.client import AsyncRuns, Runs
+from semaphores.runs.lines import LineView
 from semaphores.runs.pages import RunPage
 from semaphores.runs.spec import RunSpec
 from semaphores.runs.verbs import Submitted
@@ -13,6 +14,7 @@ from semaphores.runs.why import RunWhy
 __all__ = [
     "AsyncRuns",
     "JobView",
+    "LineView",
     "LogEntry",
     "OpView",
     "RunDetails",

@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from semaphores.connections import Connections
 from semaphores.runs import verbs
+from semaphores.runs.lines import LineView, lines
 from semaphores.runs.pages import RunPage
 from semaphores.runs.pages import page as _page
 from semaphores.runs.spec import RunSpec
@@ -91,6 +92,10 @@ class Runs:
     def workers(self) -> tuple[WorkerView, ...]:
         """Return the processes that take runs."""
         return self._ask(verbs.workers())
+
+    def lines(self) -> tuple[LineView, ...]:
+        """Return what waits for a free seat only, by queue and job, and how many workers could take it."""
+        return self._ask(lines())
 
     def _ask(self, asking: Asking[T]) -> T:
         return drive(asking, self._connections.ask)

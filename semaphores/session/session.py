@@ -262,8 +262,10 @@ class Session:
             return False
         self.deadline.adopt(ttl)
         self._adopted = True
+        first = not self.begun  # two calls may have been on their way, and both begin it
         self.begun, self.returning = True, False
-        self._observed(Began(self.id))
+        if first:
+            self._observed(Began(self.id))
         return True
 
     def _lost(self, sent: Sent, reply: Reply) -> bool:

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from semaphores.client import Client
+from semaphores.ui import scraping
 from semaphores.ui.actions.dispatch import act
 from semaphores.ui.actions.signing import show_login, sign_in, sign_out
 from semaphores.ui.desk import Desk
@@ -47,7 +48,7 @@ VIEWS: Mapping[str, View] = {
     "/confirm": confirm.view,
 }
 
-MORE: list[Callable[[Desk], Sequence[BaseRoute]]] = []
+MORE: list[Callable[[Desk], Sequence[BaseRoute]]] = [scraping.routes]
 
 
 def make_app(client: Client, settings: PageSettings, more: Sequence[BaseRoute] = ()) -> WebPage:

@@ -22,6 +22,7 @@ class PageServer(uvicorn.Server):
             uvicorn.Config(
                 page,
                 log_level="warning",
+                log_config=None,  # how is for whoever started it: the command line, or the program that it is part of
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

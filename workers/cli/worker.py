@@ -6,23 +6,28 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from semaphores.cli.logs import LogJson, log_to_stderr
 from semaphores.cli.render import line
 from semaphores.cli.target import open_client
 from semaphores.cli.tree import Verb, single
-from semaphores.cli.words import printable
+from semaphores.client import Client
 from semaphores.connecting import default_to
-from semaphores.errors import InvalidNumber, UsageError
+from semaphores.errors import InvalidNumber, Refused, UsageError
 from workers.adapt import limit_by_load
 from workers.cli.loading import load_location
 from workers.cli.serving import only_error, serve
 from workers.definitions import Location
+from workers.executor.logs import OpFields
 from workers.worker import KEEP, Worker, WorkerSettings
 
 app = single()
+
+_log = logging.getLogger("workers")
 
 LOAD = "load:"
 MOST_SEATS = 10_000
@@ -44,6 +49,11 @@ def worker(
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long a drain may take [default: as long as it takes].")
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Serve /metrics there; 0 takes a free one.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where it is served.")] = "127.0.0.1",
+    log_json: LogJson = False,
 ) -> int:
     """Take runs of a module's jobs from queues and execute them.
 
@@ -55,13 +65,18 @@ def worker(
     if drain_timeout is not None and not 0 <= drain_timeout < float("inf"):
         raise InvalidNumber("--drain-timeout", drain_timeout, "0 seconds or more")
     seats = seats_of(concurrency)
-    log_to_stderr()
+    if metrics_port is not None and find_spec("prometheus_client") is None:
+        raise UsageError("--metrics-port needs prometheus-client: pip install 'redis-semaphores[metrics]'")
+    log_to_stderr(as_json=log_json, filters=[OpFields()])
     location = load_location(module)
     with open_client(ctx) as client:
         default_to(client.connections)  # what the code of its ops asks for is asked of the same namespace
         settings = WorkerSettings(queues=tuple(queue or ["default"]), concurrency=seats, keep=keep)
+        working = Worker(location, client.connections, settings)
+        if metrics_port is not None:
+            _serve_metrics(client, working, metrics_host, metrics_port)
         try:
-            return asyncio.run(_serve(Worker(location, client.connections, settings), concurrency, drain_timeout))
+            return asyncio.run(_serve(working, concurrency, drain_timeout))
         except BaseExceptionGroup as errors:
             raise only_error(errors) from errors
 
@@ -72,6 +87,21 @@ async def _serve(worker: Worker, concurrency: str, drain_timeout: float | None) 
         sys.stdout.flush()
 
     return await serve(worker, drain_timeout=drain_timeout, ready=ready)
+
+
+def _serve_metrics(client: Client, worker: Worker, host: str, port: int) -> None:
+    from semaphores.metrics import Exporter
+
+    exporter = Exporter(client)
+    worker.observers.append(lambda over: exporter.counters.run_over(over.job, over.status, over.seconds))
+    try:
+        address, number = exporter.serve(host, port)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Refused(
+            f"metrics cannot be served on {host}:{port}: {reason}; --metrics-port takes another one"
+        ) from None
+    _log.info("metrics on http://%s:%d/metrics", f"[{address}]" if ":" in address else address, number)
 
 
 def seats_of(text: str) -> int | Callable[[], int]:
@@ -85,20 +115,6 @@ def seats_of(text: str) -> int | Callable[[], int]:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_SEATS:
         raise InvalidNumber("--concurrency", text, f"a whole number from 1 to {MOST_SEATS}, or load:LOW,NORMAL,HIGH")
     return int(text)
-
-
-class _OneLine(logging.Formatter):
-    """One line an event, whatever was logged: an error with where it came from, nothing that a terminal obeys."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(" ⏎ ".join(part for part in super().format(record).splitlines() if part.strip()))
-
-
-def log_to_stderr() -> None:
-    """Log to stderr, unless the module or whoever started us has set up something else."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _told(location: Location) -> str:

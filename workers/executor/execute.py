@@ -12,6 +12,7 @@ from typing import Self
 
 import anyio
 
+from semaphores import tracing
 from semaphores.errors import UsageError
 from semaphores.guard.clock import now
 from workers.context import Context
@@ -188,7 +189,7 @@ class _Execution:
         attempt = self.plan.attempt(op.name)
         self.report(OpEvent(op.name, "STARTED", attempt))
         try:
-            packed = await self.carrier(self._call(step, attempt, held))
+            packed = await self._carried(self._call(step, attempt, held))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -200,6 +201,20 @@ class _Execution:
             self.results[op.name] = packed
             self.plan.succeed(op.name)
             self.report(OpEvent(op.name, "SUCCESS", attempt))
+
+    async def _carried(self, call: Call) -> bytes:
+        """Carry out one call, inside a span where somebody wants that."""
+        if not tracing.on:
+            return await self.carrier(call)
+        about = {"op": call.context.op, "run": self.run.id, "attempt": str(call.context.attempt)}
+        with tracing.span("semaphores op", {f"semaphores.{name}": value for name, value in about.items()}) as span:
+            try:
+                packed = await self.carrier(call)
+            except BaseException as error:
+                tracing.note(span, f"FAILURE: {line_of(error)}")
+                raise
+            tracing.note(span, "SUCCESS")
+            return packed
 
     def _call(self, step: Step, attempt: int, held: Held | None) -> Call:
         run, name = self.run, step.op.name

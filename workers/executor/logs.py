@@ -6,7 +6,7 @@ import logging
 
 from workers.context import current
 
-__all__ = ["RunLog"]
+__all__ = ["OpFields", "RunLog"]
 
 
 class RunLog(logging.Handler):
@@ -22,3 +22,16 @@ class RunLog(logging.Handler):
                 context.tell(record.levelname, line)
         except Exception:  # noqa: BLE001 - logging's own rule: what is wrong with a record is not the logger's trouble
             self.handleError(record)
+
+
+class OpFields(logging.Filter):
+    """Notes in each record that was made inside an op which run, job and op that is, for formatters that show it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        context = current.get()
+        if context is not None:
+            for field, value in (("run", context.run), ("job", context.job), ("op", context.op)):
+                if not hasattr(record, field):
+                    setattr(record, field, value)
+        return True
