@@ -22,6 +22,7 @@ __all__ = ["AGAIN", "FIRST", "BlockedLog"]
 
 FIRST = 5.0  # seconds: what waits no longer is in order
 AGAIN = 300.0  # seconds
+LOOK = 1.0  # seconds between two looks: each goes through all that waits, and the keeper passes here with each grant
 MOST = 3  # requests told of at once: a thousand that wait for one limit are one event
 MOST_HOLDERS = 3
 
@@ -36,12 +37,14 @@ class BlockedLog:
         self._ask = ask
         self._next: dict[Awaiting, float] = {}  # when each that was told is told again
         self._thread: Thread | None = None
+        self._looked = 0.0
 
     def look(self) -> None:
-        """Tell of what has waited long enough; called about once a second, from the thread that beats."""
-        if self._thread is not None and self._thread.is_alive():
-            return
+        """Tell of what has waited long enough; called at each turn of the thread that beats."""
         now = time.monotonic()
+        if now - self._looked < LOOK or (self._thread is not None and self._thread.is_alive()):
+            return
+        self._looked = now
         waiting = [one for one in self._session.ledger.waiting() if not isinstance(one, AwaitingRun) and one.asked]
         self._next = {one: at for one in waiting if (at := self._next.get(one)) is not None}
         due = [one for one in waiting if self._next.get(one, one.asked + FIRST) <= now]

@@ -37,7 +37,7 @@ class Keeper:
 
     def __init__(self, session: Session, endpoint: Endpoint, look: Callable[[], None] = lambda: None) -> None:
         self.session = session
-        self._look = look  # called about once a second while something waits
+        self._look = look  # called at each turn, at least once a second, while something waits
         self.endpoint = endpoint
         self.beats = 0  # for tests and the curious
         self._hear, self._nudge = socket.socketpair()

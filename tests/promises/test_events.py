@@ -9,6 +9,8 @@ import pytest
 
 from semaphores import Client, blocked, connect
 from semaphores.session.events import Began, Event, Granted, Lost
+from semaphores.session.ledger import Ledger
+from semaphores.session.session import Session, Settings
 from tests.servers import Server
 
 
@@ -48,6 +50,16 @@ def test_a_long_wait_says_once_what_it_waits_for_and_who_holds_that(
     told = [record.getMessage() for record in caplog.records if "has waited" in record.getMessage()]
     assert len(told) == 1, "once, not with each beat"
     assert "for pool 'db': 1 of 1 slots held by" in told[0]
+
+
+def test_all_that_waits_is_looked_at_once_a_second_however_many_grants_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was with each pushed grant: with 10,000 waiters a hand-off took five times as long."""
+    looks: list[Ledger] = []
+    monkeypatch.setattr(Ledger, "waiting", lambda self: looks.append(self) or [])
+    log = blocked.BlockedLog(Session(Settings("sem:{n}:", 10.0)), lambda question: {})
+    for _ in range(100):
+        log.look()
+    assert len(looks) == 1
 
 
 def _times_out(client: Client, seconds: float) -> None:
