@@ -52,7 +52,7 @@ def test_show_tells_ops_in_their_order_and_the_executor(cli: CommandLine, worker
     text = cli.ok("job", "show", "etl").out
     assert re.search(r"^says +Loads the day\.$", text, re.MULTILINE), text
     assert re.search(r"^executor +multiprocess, max_concurrent 3, tag database=\*: 1$", text, re.MULTILINE), text
-    assert re.search(r"^args +day, \[dry\]$", text, re.MULTILINE), text
+    assert re.search(r"^args +\[day\], \[dry\]$", text, re.MULTILINE), text
     assert re.search(r"^extract +- +database x 2 +database=postgres +5", text, re.MULTILINE), text
     assert re.search(r"^transform +extract +1$", text, re.MULTILINE), text
     found = cli.ok("job", "show", "etl", "--json").json
