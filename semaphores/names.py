@@ -97,7 +97,7 @@ def needs_of(pools: Mapping[str, int], tags: Mapping[str, str]) -> dict[str, int
             raise InvalidName("tag key", key, "another key: 'job' and 'location' are set by the system")
         needs[tag_limit(key)] = 1
         needs[tag_value_limit(key, value)] = 1
-    return dict(sorted(needs.items()))
+    return dict(sorted(needs.items())) if len(needs) > 1 else needs
 
 
 def encode_needs(needs: Mapping[str, int]) -> str:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from semaphores.connections import Connections
@@ -36,11 +35,10 @@ class Demand:
     priority: int = 0
     blocking: bool = True
     waits: Callable[[str], None] | None = None  # told which limit it waits for, from any thread
+    words: str = field(init=False)  # the needs as the server stores them
 
-    @cached_property
-    def words(self) -> str:
-        """The needs as the server stores them."""
-        return encode_needs(self.needs)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", encode_needs(self.needs))
 
 
 class Send(NamedTuple):
