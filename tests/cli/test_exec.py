@@ -144,7 +144,7 @@ def test_a_pool_without_limit_is_warned_of_with_the_nearest_name(cli: CommandLin
 def test_a_wait_for_a_grace_is_announced_with_the_way_around_it(namespace: str) -> None:
     with start_server() as server:
         cli = CommandLine({"SEMAPHORES_URL": server.url, "SEMAPHORES_NAMESPACE": namespace, "SEMAPHORES_TTL": "1"})
-        refused = cli.run("exec", "--pool", "database", "--timeout", "0.2", "--", "true")
+        refused = cli.run("exec", "--pool", "database", "--timeout", "1.5", "--", "true")
         assert refused.code == 124
         announced, error = refused.err.splitlines()
         assert announced.startswith("waiting: nothing is granted for another ")
