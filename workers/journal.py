@@ -16,7 +16,6 @@ __all__ = ["Journal"]
 
 MOST_TEXT = 2000  # characters of one line of a log
 MOST_PENDING = 500  # lines that wait for a call; what a run says beyond them in one moment is dropped, and counted
-OVER = ("SUCCESS", "FAILURE", "SKIPPED", "CANCELED")  # of an op
 
 
 @dataclass(slots=True)

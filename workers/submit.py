@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial, wraps
+from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import to_thread
@@ -17,6 +18,9 @@ from workers.definitions import place_name
 from workers.job import Job, validate_run_config
 
 __all__ = ["run_spec", "submit", "submit_async"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def run_spec(
@@ -111,34 +115,14 @@ def _location(runs: Runs, job: Job) -> str | None:
 _locations: WeakKeyDictionary[Runs, dict[str, str]] = WeakKeyDictionary()
 
 
-async def submit_async(
-    job: Job,
-    args: Mapping[str, object] | None = None,
-    *,
-    tags: Mapping[str, str] | None = None,
-    priority: int | None = None,
-    queue: str | None = None,
-    config: Mapping[str, object] | None = None,
-    max_runtime: float | None = None,
-    on_conflict: OnConflict = "queue",
-    conflict_tag: str | None = None,
-    run: str | None = None,
-    client: Client | None = None,
-) -> Submitted:
-    """Queue a run of a job, as `submit` does, without blocking the event loop."""
-    return await to_thread.run_sync(
-        partial(
-            submit,
-            job,
-            args,
-            tags=tags,
-            priority=priority,
-            queue=queue,
-            config=config,
-            max_runtime=max_runtime,
-            on_conflict=on_conflict,
-            conflict_tag=conflict_tag,
-            run=run,
-            client=client,
-        )
-    )
+def _in_a_thread(blocking: Callable[P, R]) -> Callable[P, Awaitable[R]]:
+    """The same verb with the same arguments, without blocking the event loop."""
+
+    @wraps(blocking)
+    async def waits(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await to_thread.run_sync(partial(blocking, *args, **kwargs))
+
+    return waits
+
+
+submit_async = _in_a_thread(submit)

@@ -27,7 +27,6 @@ __all__ = [
     "trouble_of",
 ]
 
-MOST_COMMANDS = 256  # in one call; the server refuses more
 UNKNOWN_FUNCTION = "ERR Function not found"
 
 Answer = Mapping[str, object]  # `answer` says which kind; its fields are in the header of the command's Lua file

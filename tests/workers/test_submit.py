@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from semaphores import Client, UsageError, connect
 from semaphores.runs import JobView
 from tests.servers import Server
-from workers import job, op, submit
+from workers import job, op, submit, submit_async
 
 
 @op(pool="database")
@@ -54,3 +55,8 @@ def test_a_job_that_a_worker_told_of_is_asked_for_with_its_arguments() -> None:
         told.check_args({"dy": "monday"})
     with pytest.raises(UsageError, match="needs the argument 'day'"):
         told.check_args({"limit": 1})
+
+
+def test_a_loop_submits_without_being_blocked(client: Client) -> None:
+    done = asyncio.run(submit_async(etl, {"day": "monday"}, run="monday", client=client))
+    assert (done.run, done.queued) == ("monday", True)
