@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from semaphores import Client, connect
+from semaphores import Client
 from semaphores.cli.meter import Meter
-from semaphores.cli.target import begin_namespace
 from semaphores.runs import RunSpec
 from tests.cli.commandline import CommandLine
 from tests.cli.crew import ByHand
 from tests.cli.terminal import in_terminal
-from tests.lua.harness import Calls
-from tests.servers import Server
-
-TTL = 60.0  # seconds; nobody beats for a worker by hand
 
 
 @pytest.fixture
-def client(server: Server, namespace: str) -> Iterator[Client]:
-    """A client of a namespace in which a worker by hand outlives its test."""
-    with connect(server.url, namespace=namespace, ttl=TTL, init=True) as connected:
-        begin_namespace(connected)
-        yield connected
-
-
-@pytest.fixture
-def worker(server: Server, namespace: str, client: Client) -> Iterator[ByHand]:
-    """A worker that has the job `etl`."""
-    calls = Calls(server, namespace, ttl=TTL)
-    try:
-        found = ByHand(calls)
-        found.enroll("etl")
-        yield found
-    finally:
-        calls.close()
+def ttl() -> float:
+    """Long enough for a worker for which nobody beats."""
+    return 60.0
 
 
 def submit(client: Client, *runs: str, job: str = "etl", day: str = "mon") -> None:

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import msgpack
 import pytest
 
-from semaphores import Client, connect
-from semaphores.cli.target import begin_namespace
+from semaphores import Client
 from semaphores.runs import RunSpec
 from tests.cli.commandline import CommandLine, first_line, keys, rows
 from tests.cli.crew import ByHand
-from tests.lua.harness import Calls
-from tests.servers import Server
 
 RUN_FIELDS = {
     *("id", "job", "status", "queue", "location", "tags", "priority", "attempt", "max_attempts", "submitted"),
     *("granted", "started", "ended", "worker", "lease", "token", "reason", "by", "needs", "pools", "after"),
 }
 DETAIL_FIELDS = {"run", "ops", "place", "limits", "served", "workers", "before", "results"}
-TTL = 60.0  # seconds; nobody beats for a worker by hand
 
 
 @pytest.fixture
-def client(server: Server, namespace: str) -> Iterator[Client]:
-    """A client of a namespace in which a worker by hand outlives its test."""
-    with connect(server.url, namespace=namespace, ttl=TTL, init=True) as connected:
-        begin_namespace(connected)
-        yield connected
-
-
-@pytest.fixture
-def worker(server: Server, namespace: str, client: Client) -> Iterator[ByHand]:
-    """A worker that has the job `etl`."""
-    calls = Calls(server, namespace, ttl=TTL)
-    try:
-        found = ByHand(calls)
-        found.enroll("etl")
-        yield found
-    finally:
-        calls.close()
+def ttl() -> float:
+    """Long enough for a worker for which nobody beats."""
+    return 60.0
 
 
 def test_runs_are_listed_newest_first_by_status_job_and_tag(cli: CommandLine, client: Client, worker: ByHand) -> None:
