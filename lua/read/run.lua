@@ -1,8 +1,8 @@
 -- run: one run with its ops, and what keeps it where it is.
 -- Question: run { id } -> { row, ops, results; while queued: place, limits (see why), before, served and workers (how
 -- many living workers of its queue have its job, and how many there are), elsewhere (queues whose workers have it),
--- after (rows of the runs it waits for), grace; in progress: session } | {}.
--- Reads: run:ID, run:ID:ops, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, line:QUEUE:JOB, as why does.
+-- after (rows of the runs it waits for), grace; in progress: session, waiting (by op: the limit it waits for now) }
+-- | {}. Reads: run:ID, run:ID:ops, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, line:QUEUE:JOB, as why does.
 
 local SHOWN = {
   'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted',
@@ -75,6 +75,22 @@ local function queued_facts(reply, row)
   end
 end
 
+-- Which limits its ops wait for now: their requests may have moved since their worker was told. A worker names the
+-- holder of an op `HOST:PID:run-ID.OP`.
+local function ops_waiting(session, id)
+  local waiting_for, mark = {}, ':run-' .. id .. '.'
+  local _, found = page_of('HSCAN', requests_key(session), '0')
+  for i = 2, #found, 2 do
+    local holder, hash = word(found[i], 'holder') or '', word(found[i], 'group')
+    local from, to = string.find(holder, mark, 1, true)
+    local place = from and hash and call('HGET', group_key(hash), 'place')
+    if place then
+      waiting_for[string.sub(holder, to + 1)] = string.match(place, '^waiters:(.*)$')
+    end
+  end
+  return next(waiting_for) and waiting_for or nil
+end
+
 local function read_run(question)
   local id = plain_name(question.id, 'run')
   local row = run_row(id)
@@ -90,7 +106,8 @@ local function read_run(question)
   if row.status == 'QUEUED' and row.needs and row.queue and row.job and row.order then
     queued_facts(reply, row)
   elseif row.lease then
-    reply.session = session_row(string.match(row.lease, '^(.*)/') or '')
+    local session = string.match(row.lease, '^(.*)/') or ''
+    reply.session, reply.waiting = session_row(session), ops_waiting(session, id)
   end
   return reply
 end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from urllib.parse import unquote
@@ -208,8 +208,10 @@ def op_view(op: str, line: str) -> OpView:
 
 def op_views(reply: Reply) -> tuple[OpView, ...]:
     """Return the ops of a run from its reply, in the order in which they began."""
-    told = reply.get("ops")
+    told, now = reply.get("ops"), reply.get("waiting")
     found = [op_view(str(op), str(line)) for op, line in told.items()] if isinstance(told, dict) else []
+    if isinstance(now, dict):  # a request for several limits may have moved since its worker was told
+        found = [replace(op, limit=str(now[op.op])) if op.status == "WAITING" and op.op in now else op for op in found]
     return tuple(sorted(found, key=lambda op: (op.order, op.op)))
 
 

@@ -228,3 +228,30 @@ def test_an_executor_in_this_process_keeps_a_blocking_op_from_the_beats(client: 
             assert (await ended(client, "slow")).status == "SUCCESS"
 
     asyncio.run(main())
+
+
+def test_an_op_of_several_pools_shows_the_one_that_it_waits_for_now(client: Client) -> None:
+    """Its request moves from one to the other without a word to its worker."""
+
+    @op(pools={"a": 1, "b": 1})
+    async def both() -> None: ...
+
+    @job(ops=[both])
+    def etl() -> None: ...
+
+    def waits_for(limit: str) -> bool:
+        ops = client.runs.get("one").ops
+        return bool(ops) and (ops[0].status, ops[0].limit) == ("WAITING", limit)
+
+    async def main() -> None:
+        client.limits.set("pool:a", 1)
+        client.limits.set("pool:b", 1)
+        async with working(client, etl):
+            async with client.pool("b"):
+                async with client.pool("a"):
+                    await submit(client, etl, "one")
+                    await until("it waits for a", lambda: waits_for("pool:a"))
+                await until("it waits for b", lambda: waits_for("pool:b"))
+            assert (await ended(client, "one")).status == "SUCCESS"
+
+    asyncio.run(main())
