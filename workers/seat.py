@@ -256,6 +256,7 @@ class _Execution:
             self.crew.keep,
         )
         self.crew.ending.add(self)
+        self.holding.finishing = True
         self._post_finish(finish)
 
     def _post_finish(self, finish: Finish) -> None:

@@ -2,7 +2,8 @@
 -- Question: run { id } -> { row, ops, results; while queued: place, limits (see why), before, served and workers (how
 -- many living workers of its queue have its job, and how many there are), elsewhere (queues whose workers have it),
 -- after (rows of the runs it waits for), grace; in progress: session, waiting (by op: the limit it waits for now) }
--- | {}. Reads: run:ID, run:ID:ops, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, line:QUEUE:JOB, as why does.
+-- | {}.
+-- Reads: run:ID, run:ID:ops, workers, workers:QUEUE:CODE, codes:QUEUE, code:QUEUE:CODE, line:QUEUE:JOB, as why does.
 
 local SHOWN = {
   'status', 'job', 'queue', 'location', 'tags', 'priority', 'attempt', 'max_attempts', 'max_runtime', 'submitted',

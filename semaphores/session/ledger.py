@@ -47,6 +47,7 @@ class Holding:
     run: Mapping[str, str] | None = None  # the run that a take got, its fields by name
     lost: str | None = None  # why it is not held any more, though nobody released it
     canceling: str | None = None  # who asked for its run to be canceled
+    finishing: bool = False  # its end is on its way: a server that does not know it any more has heard of that
     watchers: list[Callable[[], None]] = field(default_factory=list)  # told of either, from any thread
 
     @property

@@ -416,7 +416,7 @@ class Session:
     def _unknown(self, n: int, grace: bool) -> None:
         holding, request = self.ledger.held.get(n), self.ledger.awaited.get(n)
         if holding is not None and not grace:
-            if self.ledger.let_go(holding):
+            if self.ledger.let_go(holding) and not holding.finishing:
                 self._lose(holding, "the server does not know it any more")
         elif request is not None and self.ledger.give_up(request):
             request.given_up = False  # sent again under a new N, in its old order

@@ -6,6 +6,7 @@ import logging
 import threading
 
 import pytest
+import redis
 
 from semaphores import Client, blocked, connect
 from semaphores.session.events import Began, Event, Granted, Lost
@@ -36,6 +37,27 @@ def test_observers_hear_of_grants_with_their_wait_and_of_lost_leases(server: Ser
     assert second.in_line
     assert second.waited > 0
     assert [event.needs for event in heard if isinstance(event, Lost)] == ["pool:db=1"]
+
+
+@pytest.mark.parametrize("finishing", [False, True])
+def test_a_lease_whose_end_is_on_its_way_is_not_lost_when_a_beat_comes_between(
+    server: Server, namespace: str, raw: redis.Redis, finishing: bool
+) -> None:
+    """The server has carried out the end, and its answer is still under way: no alarm for that."""
+    heard: list[Event] = []
+    with connect(server.url, namespace=namespace, init=True) as client:
+        session = client.connections.session
+        session.observers.append(heard.append)
+        client.limits.set("pool:db", 1)
+        lease = client.pool("db").__enter__()
+        holding = next(session.ledger.holdings())
+        holding.finishing = finishing
+        raw.hdel(f"sem:{{{namespace}}}:session:{session.id}:leases", str(holding.n))
+        raw.zrem(f"sem:{{{namespace}}}:slots:pool:db", lease.id)
+        session.on_trouble()  # a beat at once
+        while list(session.ledger.holdings()):
+            pass  # until its answer is there
+    assert any(isinstance(event, Lost) for event in heard) is not finishing
 
 
 def test_a_long_wait_says_once_what_it_waits_for_and_who_holds_that(

@@ -56,9 +56,11 @@ def test_cancel_reaches_an_async_op_and_a_queued_run_at_once(client: Client) -> 
 
 @pytest.mark.parametrize(("name", "most"), [("heavy", 0.7), ("stubborn", 2.2)])
 def test_cancel_ends_an_op_in_a_child_process_by_sigterm_and_then_by_sigkill(
-    server: Server, namespace: str, client: Client, tmp_path: Path, name: str, most: float
+    server: Server, namespace: str, tmp_path: Path, name: str, most: float
 ) -> None:
-    with crew_of(server.url, namespace, T):
+    """With a ttl at which the lease outlives the second that an op has: nearer its deadline it has less."""
+    ttl = 6.0
+    with client_of(server.url, namespace, ttl) as client, crew_of(server.url, namespace, ttl):
         client.runs.submit(spec_of(name, tmp_path, 60), run="r")
         wait_until("it works", lambda: noted(tmp_path, "r"), 20)
         wait_until("the server knows", lambda: status(client, "r") == "STARTED")

@@ -13,7 +13,7 @@ from semaphores.demo.store import DatabaseLocked, Store
 from workers.context import context
 from workers.definitions import Definitions
 from workers.job import job
-from workers.limits import in_process
+from workers.limits import multiprocess
 from workers.op import op
 
 __all__ = ["DATABASE", "definitions", "index"]
@@ -50,4 +50,5 @@ def index() -> None:
     """Index some files of the standard library."""
 
 
-definitions = Definitions(jobs=[index], executor=in_process(), location="standard-library")
+# In processes of their own: parsing wants a processor each, and Python 3.11 cannot build syntax trees in two threads.
+definitions = Definitions(jobs=[index], executor=multiprocess(max_concurrent=1), location="standard-library")
