@@ -1,6 +1,6 @@
 -- The one script that changes state: a list of commands, giving back before admitting, then what waits.
 -- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init }, then the
--- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, server, grace, lost, more, granted,
+-- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, grace, lost, more, granted,
 -- answers }.
 
 local ADMITTING = { acquire = 1, enroll = 1, take = 1 } -- behind all that gives back, or takes nothing by itself
@@ -96,7 +96,7 @@ local function run_commands(header, commands, answers)
     return false
   end
   session_mark(header.mark)
-  if me.aside and me.aside ~= '' then
+  if (me.aside or '') ~= '' then
     answer_of(aside_back)
   end
   local fine, lines = pcall(prefetched, commands)
@@ -154,8 +154,8 @@ local function run_call()
   more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
-    epoch = digits(meta.epoch), clock = digits(meta.clock), server = meta.server, lost = lost or nil,
+    epoch = meta.epoch, clock = meta.clock, lost = lost or nil,
     grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil, more = more and not in_grace() or nil,
-    granted = #own_grants > 0 and own_grants or nil, answers = #answers > 0 and answers or nil,
+    granted = own_grants, answers = #answers > 0 and answers or nil,
   })
 end

@@ -27,8 +27,7 @@ local function begin(id, command)
   if in_grace() and ttl * SECOND > meta.ttl then
     meta_set('ttl', ttl * SECOND) -- after a loss, the longest T of those that come back
   end
-  me = { id = id, mark = 0, highest = 0, answers = '', fresh = {}, aside = '', indexed = 0, seen = 0 }
-  alive[id] = true
+  me = { id = id, expiry = 0, mark = 0, highest = 0, answers = '', seen = 0 }
   call('HSET', session_key(id), 'where', where, 'program', program, 'pids', pids, 'host', host,
     'started', digits(now / 1000))
   if company > 0 then

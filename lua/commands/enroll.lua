@@ -64,6 +64,6 @@ local function enroll(n, command)
     end
     queue_mark(queue)
   end
-  queue_codes, codes_known = {}, {}
+  known.codes, known.job_codes = {}, {}
   return { answer = 'enrolled' }
 end

@@ -3,8 +3,6 @@
 -- Arguments: n, leases (list of { lease, needs, token, holder, since in ms, run }), limits (list of { limit, capacity,
 -- info }), config. Answer: reasserted. Reads and writes: slots.lua, limits, limits:info, meta.
 
-local leases_back = {} -- in this call: a lease told twice is held once
-
 -- All is checked, and all types are proven, before the first write.
 local function checked_limit(told, config)
   local limit = text(told.limit, 'limit', LONGEST_LIMIT)
@@ -32,10 +30,10 @@ end
 
 local function bring_back(lease)
   meta_set('token', math.max(meta.token, lease.token))
-  if lease.there or leases_back[lease.n] then
+  if lease.there or known.reasserted[lease.n] then -- told twice, it is held once
     return
   end
-  leases_back[lease.n] = true
+  known.reasserted[lease.n] = true
   if lease.waits then
     request_take_out(me.id, lease.n, lease.waits)
   end

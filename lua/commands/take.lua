@@ -2,10 +2,10 @@
 -- Arguments: n, queues ('a,b', in the order in which they are worked on), code (of the worker, as enrolled), holder.
 -- Answer: waits | granted { token, run } | over | unenrolled. Reads and writes: session:ID:requests, takes:QUEUE:CODE.
 
-local enrolled = {} -- by queues and code: whether the calling session is, as found in this call
-
+-- Found once a call: known.enrolled[queues and code], of the calling session.
 local function is_enrolled(queues, code)
   local name = queues .. ' ' .. code
+  local enrolled = known.enrolled
   if enrolled[name] == nil then
     enrolled[name] = true
     for queue in string.gmatch(queues, '[^,]+') do
@@ -35,6 +35,7 @@ local function take_begin(n, queues, code, holder)
     take.queues[queue] = true
     queue_mark(queue)
   end
+  takes_fresh = takes_fresh or { first = 1, by_n = {} }
   takes_fresh[#takes_fresh + 1], takes_fresh.by_n[n] = take, take
 end
 
@@ -48,7 +49,7 @@ local function take(n, command)
     answer_keep(n, 'over')
     return { answer = 'unenrolled' }
   end
-  if takes_fresh.by_n[n] then
+  if takes_fresh and takes_fresh.by_n[n] then
     return { answer = 'waits' } -- two copies of one command in one call
   end
   call('HLEN', requests_key(me.id))

@@ -54,6 +54,7 @@ end
 -- Tells a session what it was granted; false: nobody listens there, so nothing may be granted.
 local function grant_tell(session, grant)
   if me and session == me.id then
+    own_grants = own_grants or {}
     own_grants[#own_grants + 1] = grant
     return true
   end

@@ -6,6 +6,15 @@ local call = redis.call
 local prefix = string.sub(KEYS[1], 1, -5)
 local LARGEST = 2 ^ 52 -- of any number a caller sends: above it doubles lose whole numbers soon
 
+-- Of what a call found out, each kind begins when it is first asked for: most calls need few.
+local function kind_begun(found, kind)
+  found[kind] = {}
+  return found[kind]
+end
+
+local KINDS = { __index = kind_begun }
+local known = setmetatable({}, KINDS) -- known.KIND[name]; the files that ask say what each is
+
 local function key(name)
   return prefix .. name
 end
@@ -21,10 +30,11 @@ local function refuse(reason)
 end
 
 local function whole(value, what, low, high)
-  if type(value) == 'string' and string.match(value, '^-?%d+$') then
-    value = tonumber(value)
+  local kind = type(value)
+  if kind == 'string' and string.match(value, '^-?%d+$') then
+    value, kind = tonumber(value), 'number'
   end
-  if type(value) == 'number' and value % 1 == 0 and value >= low and value <= high then
+  if kind == 'number' and value % 1 == 0 and value >= low and value <= high then
     return value
   end
   refuse(what .. ' must be a whole number from ' .. digits(low) .. ' to ' .. digits(high))

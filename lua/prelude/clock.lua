@@ -44,6 +44,11 @@ local function in_grace()
   return meta.grace > meta.clock
 end
 
+-- How far the lease clock goes on after `gap` µs of the server's.
+local function clock_step(gap)
+  return math.max(1, math.floor(math.min(gap, 2 * SECOND, meta.ttl / 5)))
+end
+
 local function clock_start(header)
   local time = call('TIME')
   now = tonumber(time[1]) * SECOND + tonumber(time[2])
@@ -56,7 +61,7 @@ local function clock_start(header)
     if header.server ~= meta.server or not seen or header.w > 0 or gap < -meta.ttl / 100 then
       epoch_check(header, gap, seen)
     else
-      meta.clock = meta.clock + math.max(1, math.min(gap, 2 * SECOND, meta.ttl / 5))
+      meta.clock = meta.clock + clock_step(gap)
     end
   end
   meta.wall = now
@@ -70,7 +75,7 @@ end
 
 -- Clock, wall and token are written by each call, whatever it did.
 local function clock_write()
-  local fields = { 'clock', math.floor(meta.clock), 'wall', meta.wall, 'token', meta.token }
+  local fields = { 'clock', meta.clock, 'wall', meta.wall, 'token', meta.token }
   for field, value in pairs(meta_changed) do
     fields[#fields + 1] = field
     fields[#fields + 1] = type(value) == 'number' and math.floor(value) or value

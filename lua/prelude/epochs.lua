@@ -59,7 +59,7 @@ local function epoch_check(header, gap, seen)
   if data_was_lost(header, gap, seen) then
     return new_epoch(header)
   end
-  meta_set('clock', meta.clock + math.max(1, math.min(gap, 2 * SECOND, meta.ttl / 5)))
+  meta_set('clock', meta.clock + clock_step(gap))
   if gap < -meta.ttl / 100 then
     meta_set('grace', math.max(meta.grace, meta.clock + meta.ttl)) -- the wall clock was set back
   end

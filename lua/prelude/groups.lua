@@ -29,7 +29,7 @@ local function group_place(hash, place, score)
     call('ZREM', key(before), hash)
     if call('EXISTS', key(before)) == 0 then
       call('ZREM', key('places'), before)
-      places_known[before] = false
+      known.places[before] = false
     end
     line_note(before)
   end
@@ -37,7 +37,7 @@ local function group_place(hash, place, score)
     call('ZADD', key(place), score, hash)
     if not place_used(place) then
       call('ZADD', key('places'), 0, place)
-      places_known[place] = true
+      known.places[place] = true
     end
     call('HSET', group_key(hash), 'place', place)
     waiting = true
@@ -79,7 +79,7 @@ local function group_settle(hash, place)
 end
 
 local function requests_key(session)
-  return key('session:' .. session .. ':requests')
+  return prefix .. 'session:' .. session .. ':requests'
 end
 
 local function group_leave(hash, member)

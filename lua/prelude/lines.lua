@@ -4,18 +4,17 @@
 -- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have,
 -- `queue QUEUE` is in `undrained`; a take stands under each of its queues, or under none.
 
-local line_names = {} -- of places: { queue, job }, or false
-local codes_known = {} -- by queue and job: the codes of living workers that know the job
-local queue_codes = {} -- by queue: the codes of its workers
-local takes_none = {} -- by queue and code: no take is stored there, as found in this call
-local takes_fresh = { first = 1, by_n = {} } -- of the calling session in this call: { n, line, …, over }
+-- Found once a call: known.lines[place], { queue, job } or false; known.codes[queue], of its workers;
+-- known.job_codes[queue:job], of the living workers that know the job; known.takeless[queue and code].
+
+local takes_fresh -- of the calling session in this call, a list of { n, line, …, over } with `first` and `by_n`
 
 local function line_of(place)
-  local names = line_names[place]
+  local names = known.lines[place]
   if names == nil then
     local queue, job = string.match(place, '^line:([^:]+):([^:]+)$')
     names = queue and { queue, job } or false
-    line_names[place] = names
+    known.lines[place] = names
   end
   return names
 end
@@ -38,10 +37,10 @@ local function takes_key(queue, code)
 end
 
 local function codes_of(queue)
-  local codes = queue_codes[queue]
+  local codes = known.codes[queue]
   if not codes then
     codes = call('SMEMBERS', key('codes:' .. queue))
-    queue_codes[queue] = codes
+    known.codes[queue] = codes
   end
   return codes
 end
@@ -49,7 +48,7 @@ end
 -- The codes of a queue's living workers that know a job.
 local function codes_for(queue, job)
   local name = queue .. ':' .. job
-  local codes = codes_known[name]
+  local codes = known.job_codes[name]
   if not codes then
     codes = {}
     for _, code in ipairs(codes_of(queue)) do
@@ -57,7 +56,7 @@ local function codes_for(queue, job)
         codes[#codes + 1] = code
       end
     end
-    codes_known[name] = codes
+    known.job_codes[name] = codes
   end
   return codes
 end
@@ -72,14 +71,17 @@ end
 -- The oldest stored take of a queue whose worker has a code, SESSION/N, and its score.
 local function take_stored(queue, code)
   local name = takes_key(queue, code)
-  if not takes_none[name] then
+  if not known.takeless[name] then
     local first = call('ZRANGE', name, 0, 0, 'WITHSCORES')
-    takes_none[name] = not first[1]
+    known.takeless[name] = not first[1]
     return first[1], tonumber(first[2] or '')
   end
 end
 
 local function take_fresh(queue, code)
+  if not takes_fresh then
+    return nil
+  end
   while takes_fresh.first <= #takes_fresh and takes_fresh[takes_fresh.first].over do
     takes_fresh.first = takes_fresh.first + 1
   end
@@ -140,7 +142,7 @@ local function take_store(session, n, line)
   local member = session .. '/' .. digits(n)
   each_queue(line, function(queue, code)
     call('ZADD', takes_key(queue, code), digits(meta.clock), member)
-    takes_none[takes_key(queue, code)] = false
+    known.takeless[takes_key(queue, code)] = false
   end)
 end
 
@@ -155,7 +157,7 @@ end
 
 -- What came in this call and is left: its queues were worked off, or are in `undrained` still.
 local function takes_write()
-  for _, take in ipairs(takes_fresh) do
+  for _, take in ipairs(takes_fresh or {}) do
     if not take.over then
       call('HSET', requests_key(me.id), digits(take.n), take.line)
       take_store(me.id, take.n, take.line)

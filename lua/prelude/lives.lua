@@ -1,8 +1,12 @@
 -- Lives: whether other sessions live, how one ends, and what it was answered.
 -- Reads and writes: session:ID, sessions, host:KEY.
 
+-- Found once a call: known.alive[id].
 local function is_alive(id)
-  if alive[id] == nil then
+  local alive = known.alive
+  if alive[id] == nil and me and me.id == id then
+    alive[id] = true
+  elseif alive[id] == nil then
     local expiry = tonumber(call('HGET', session_key(id), 'expiry') or '')
     alive[id] = expiry ~= nil and math.max(expiry, meta.since + meta.ttl) > meta.clock
   end
@@ -21,7 +25,7 @@ local function worker_leave(id, worker)
     end
   end
   call('SREM', key('workers'), id)
-  queue_codes, codes_known = {}, {}
+  known.codes, known.job_codes = {}, {}
 end
 
 -- Forgets what a session says of itself, also in the index of its host.
@@ -41,7 +45,7 @@ local function session_condemn(id)
   call('HLEN', session_key(id)) -- proves its type before the first write
   call('ZADD', key('sessions'), 0, id)
   session_forget(id)
-  alive[id] = false
+  known.alive[id] = false
   meta_set('next', 0)
 end
 

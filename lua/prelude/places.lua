@@ -5,9 +5,14 @@
 
 local MOST_TRIES = 64
 local unmarkable = false -- the index of places is broken: nobody is passed, and marks are lost until it is repaired
-local places_known = {} -- by place: whether it is in use, as found or made in this call
-local own_grants = {} -- grants to the calling session that its reply carries: no message needed
-local todo = { first = 1, has = {}, stored = {} } -- a list, what is in it, what of it was stored before
+local own_grants -- to the calling session, if any: its reply carries them, no message is needed
+local todo -- where anything is: a list from `first` on, what it `has`, what of it was `stored` before
+
+-- Found or made once a call: known.places[place], whether it is in use.
+local function todo_list()
+  todo = todo or { first = 1, has = {}, stored = {} }
+  return todo
+end
 
 local function places_start()
   if call('EXISTS', key('places'), key('undrained')) == 0 then
@@ -16,23 +21,24 @@ local function places_start()
   waiting, unmarkable = true, true -- until both are read
   waiting = call('ZCARD', key('places')) > 0
   for _, place in ipairs(call('ZRANGE', key('undrained'), 0, MOST_TRIES)) do
-    todo[#todo + 1] = place
+    local list = todo_list()
+    list[#list + 1] = place
     todo.has[place], todo.stored[place] = true, true
   end
   unmarkable = false
 end
 
 local function place_used(place)
-  local used_now = places_known[place]
+  local used_now = known.places[place]
   if used_now == nil then
     used_now = call('ZSCORE', key('places'), place) and true
-    places_known[place] = used_now
+    known.places[place] = used_now
   end
   return used_now
 end
 
 local function place_mark(place)
-  if waiting and not unmarkable and not todo.has[place] and place_used(place) then
+  if waiting and not unmarkable and not (todo and todo.has[place]) and place_used(place) then
     place_undrained(place)
   end
 end

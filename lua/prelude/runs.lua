@@ -6,11 +6,11 @@ local FINISHED = { SUCCESS = true, FAILURE = true, CANCELED = true }
 local IN_PROGRESS = { STARTING = true, STARTED = true, CANCELING = true } -- these hold slots
 local MOST_FORGOTTEN = 20 -- finished runs a call
 local MOST_LOGGED = 1000 -- lines of one run's log, about
-local run_moves = {} -- by run: { from, to, at }
+local run_moves -- of this call, by run: { from, to, at }
 local run_keep = false -- how many finished runs of a status are kept, where the caller says so
-local indexes_known = {} -- by needs: under which names a queued run is found
 local timers_used -- whether any timer is set, once asked for
-local settings_read = {} -- by name, as read in this call
+
+-- Found once a call: known.settings[name]; known.indexes[needs], the names under which a queued run is found.
 
 local function run_key(id)
   return key('run:' .. id)
@@ -18,10 +18,11 @@ end
 
 -- A setting of the namespace that is no limit: `granularity`, `start_timeout`, … ; nil where it is not set.
 local function setting(name)
-  if settings_read[name] == nil then
-    settings_read[name] = call('HGET', key('settings'), name)
+  local settings = known.settings
+  if settings[name] == nil then
+    settings[name] = call('HGET', key('settings'), name)
   end
-  return settings_read[name] or nil
+  return settings[name] or nil
 end
 
 local function run_status(id)
@@ -30,13 +31,14 @@ end
 
 -- `at`: when, in ms, as text.
 local function run_move(id, from, to, at)
+  run_moves = run_moves or {}
   local before = run_moves[id]
   run_moves[id] = { before and before[1] or from, to, at }
 end
 
 -- Limits by whose names queued runs are found: those of its job and of its tags with their values, not of its location.
 local function each_index(needs, visit)
-  local names = indexes_known[needs]
+  local names = known.indexes[needs]
   if not names then
     names = {}
     for limit in string.gmatch(needs, '(tag:[^ ]+)=%d+') do
@@ -44,7 +46,7 @@ local function each_index(needs, visit)
         names[#names + 1] = 'queued:' .. limit
       end
     end
-    indexes_known[needs] = names
+    known.indexes[needs] = names
   end
   for _, name in ipairs(names) do
     visit(name)
@@ -103,6 +105,9 @@ local function runs_trim(status)
 end
 
 local function runs_write()
+  if not run_moves then
+    return
+  end
   local removed, added = {}, {}
   for id, move in pairs(run_moves) do
     if move[1] ~= move[2] then

@@ -3,30 +3,27 @@
 -- Invariants: a session past its expiry is dead to every command from that moment, reaped or not; it begins only by
 -- `begin`; an id SESSION/N gives the same answer however often it arrives.
 
-local me -- { id, mark, highest, answers, aside, indexed } of the session that calls, or nil
-local alive = {} -- by session id, as found in this call
+local me -- { id, expiry, mark, highest, answers, aside } of the session that calls, or nil
 
 local function session_key(id)
-  return key('session:' .. id)
+  return prefix .. 'session:' .. id
 end
 
 local function session_load(id)
-  local stored = call('HMGET', session_key(id), 'expiry', 'mark', 'highest', 'answers', 'aside', 'indexed')
+  local stored = call('HMGET', session_key(id), 'expiry', 'mark', 'highest', 'answers', 'aside')
   local expiry = tonumber(stored[1] or '')
   if not expiry or math.max(expiry, meta.since + meta.ttl) <= meta.clock then
     return nil
   end
-  alive[id] = true
   return {
-    id = id, mark = tonumber(stored[2]) or 0, highest = tonumber(stored[3]) or 0,
-    answers = stored[4] or '', fresh = {}, aside = stored[5], indexed = tonumber(stored[6]) or 0, seen = 0,
+    id = id, expiry = expiry, mark = tonumber(stored[2]) or 0, highest = tonumber(stored[3]) or 0,
+    answers = stored[4] or '', aside = stored[5], seen = 0,
   }
 end
 
 local function answers_text()
-  if #me.fresh > 0 then
-    me.answers = me.answers .. table.concat(me.fresh)
-    me.fresh = {}
+  if me.fresh then
+    me.answers, me.fresh = me.answers .. table.concat(me.fresh), nil
   end
   return me.answers
 end
@@ -43,9 +40,8 @@ local function session_write()
     fields[#fields + 1] = 'aside'
     fields[#fields + 1] = ''
   end
-  if expiry - me.indexed > meta.ttl / 10 then -- the index may lag behind: who is due there is asked once more
-    fields[#fields + 1] = 'indexed'
-    fields[#fields + 1] = expiry
+  local step = meta.ttl / 10 -- the index may lag behind by so much: who is due there is asked once more
+  if math.floor(expiry / step) ~= math.floor(me.expiry / step) then
     local fine, problem = pcall(call, 'ZADD', key('sessions'), expiry, me.id)
     if not fine then
       broken('sessions', problem)
@@ -61,6 +57,7 @@ end
 -- by itself is not kept.
 local function answer_keep(n, answer)
   if n >= me.mark then
+    me.fresh = me.fresh or {}
     me.fresh[#me.fresh + 1] = digits(n) .. ' ' .. answer .. '\n'
     me.answers_changed = true
   end

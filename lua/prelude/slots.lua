@@ -11,10 +11,14 @@ local slots_added, slots_removed, leases_added, leases_removed = {}, {}, {}, {}
 local leases_proven = {} -- sessions whose leases key was read in this call
 local leases_over = {} -- ended in this call: a lease is given back once
 
+local function slots_key(limit)
+  return prefix .. 'slots:' .. limit
+end
+
 local function used_of(limit)
   local count = used[limit]
   if not count then
-    count = call('ZCARD', key('slots:' .. limit))
+    count = call('ZCARD', slots_key(limit))
     used[limit] = count
   end
   return count
@@ -30,7 +34,7 @@ local function gathered(into, name)
 end
 
 local function leases_key(session)
-  return key('session:' .. session .. ':leases')
+  return prefix .. 'session:' .. session .. ':leases'
 end
 
 local function lease_prove(session)
@@ -107,10 +111,10 @@ end
 
 local function slots_write()
   for limit, members in pairs(slots_removed) do
-    in_chunks('ZREM', key('slots:' .. limit), members)
+    in_chunks('ZREM', slots_key(limit), members)
   end
   for limit, members in pairs(slots_added) do
-    in_chunks('ZADD', key('slots:' .. limit), members)
+    in_chunks('ZADD', slots_key(limit), members)
   end
   for session, list in pairs(leases_removed) do
     in_chunks('HDEL', leases_key(session), list)

@@ -96,7 +96,7 @@ end
 
 -- Works off `undrained`, at most 64 tries and one a command. In a grace nothing is worked off.
 local function drain(commands)
-  if in_grace() then
+  if not todo or in_grace() then
     return
   end
   local tries = MOST_TRIES + commands

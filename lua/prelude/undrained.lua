@@ -2,9 +2,10 @@
 -- Reads and writes: places, undrained.
 
 local function undrained_add(entry)
-  if not todo.has[entry] and not unmarkable then
-    todo[#todo + 1] = entry
-    todo.has[entry] = true
+  local list = todo_list()
+  if not list.has[entry] and not unmarkable then
+    list[#list + 1] = entry
+    list.has[entry] = true
   end
 end
 
@@ -43,6 +44,9 @@ end
 
 -- Stores what is left, oldest first; returns whether there is any.
 local function places_write()
+  if not todo then
+    return false
+  end
   local gone = {}
   for place in pairs(todo.stored) do
     if not todo.has[place] then

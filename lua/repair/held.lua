@@ -40,7 +40,6 @@ local function repair_session(id)
   end
   if not indexed then
     call('ZADD', key('sessions'), expiry, id)
-    call('HSET', name, 'indexed', expiry)
   end
   if host then
     call('SADD', key('host:' .. host), id)

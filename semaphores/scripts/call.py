@@ -64,7 +64,6 @@ class Reply:
 
     epoch: int
     clock: int
-    server: str
     lost: bool  # the session is not alive there
     grace: float | None  # seconds left of a grace
     more: bool  # work is left over: call again at once
@@ -145,9 +144,8 @@ def read_reply(packed: bytes) -> Reply:
     fields = msgpack.unpackb(packed, unicode_errors="surrogateescape")  # a run's packed arguments may be in it
     granted = fields.get("granted")
     return Reply(
-        int(fields["epoch"]),
-        int(fields["clock"]),
-        fields["server"],
+        fields["epoch"],
+        fields["clock"],
         fields.get("lost", False),
         fields.get("grace"),
         fields.get("more", False),

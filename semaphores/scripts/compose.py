@@ -97,7 +97,8 @@ def compose(files: Mapping[str, str]) -> Library:
         text.extend(source)
         lines.extend(places or [("composed", 1)] * len(source))
 
-    add(f"local {', '.join(GIVEN)} = NAME, {{}}", *_declared(shared[""]))
+    states = ", ".join(f"{room} = {{}}" for room in sorted({part.room for part in parts}))
+    add(f"local {', '.join(GIVEN)} = NAME, {{ {states} }}", *_declared(shared[""]))
     for wing, rooms in groupby(parts, _wing):
         add("do", *_declared(shared[wing]))
         for room, group in groupby(rooms, lambda part: part.room):
@@ -106,7 +107,7 @@ def compose(files: Mapping[str, str]) -> Library:
                 add("do", *_declared(part.names - _known(shared, part)))
                 add(*part.lines, places=[(part.file, number) for number in range(1, len(part.lines) + 1)])
                 if part.states:
-                    add("STATES[#STATES + 1] = function()")
+                    add(f"STATES.{part.room}[#STATES.{part.room} + 1] = function()")
                     add(*(one.code for one in part.states), places=[(part.file, one.line) for one in part.states])
                     add("end")
                 add("end")

@@ -22,7 +22,7 @@ Content = str | dict[str, str] | list[tuple[str, float]] | list[str]
 Plant = Callable[[str], str]
 
 TTL = 10.0
-VOLATILE = ("expiry", "highest", "indexed", "mark", "answers", "aside")  # of a session: every call writes them
+VOLATILE = ("expiry", "highest", "mark", "answers", "aside")  # of a session: every call writes them
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class Reply:
 
     epoch: int
     clock: int
-    server: str
     lost: bool
     grace: float | None
     more: bool
@@ -225,9 +224,8 @@ def decoded(packed: bytes) -> Reply:
     """Return a reply of `call` with names."""
     fields = msgpack.unpackb(packed)
     return Reply(
-        int(fields["epoch"]),
-        int(fields["clock"]),
-        fields["server"],
+        fields["epoch"],
+        fields["clock"],
         fields.get("lost", False),
         fields.get("grace"),
         fields.get("more", False),

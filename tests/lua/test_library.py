@@ -17,7 +17,7 @@ GATHERS: Plant = lambda text: text.replace(  # noqa: E731
     "  if call('EXISTS', 'break') == 1 then\n    error('before the first write')\n  end\n  slots_write()\n",
 )
 LEAKS: Plant = lambda text: text.replace(  # noqa: E731
-    "STATES[i]()", "if STATES[i] then\n      STATES[i]()\n    end\n    STATES[i] = false"
+    "states[i]()", "if states[i] then\n      states[i]()\n    end\n    states[i] = false"
 )
 
 

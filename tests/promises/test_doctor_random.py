@@ -13,7 +13,7 @@ from tests.promises.town import lose
 
 LIMITS = ("pool:api", "pool:db", "pool:free", "pool:q", "tag:team", "tag:team=x")
 # What a session says of itself for people, or what the next call writes anew.
-UNPROVEN = {"where", "program", "pids", "mark", "highest", "answers", "indexed", "started", "aside", "moves", "host"}
+UNPROVEN = {"where", "program", "pids", "mark", "highest", "answers", "started", "aside", "moves", "host"}
 
 
 class History:
