@@ -179,6 +179,7 @@ class LoopDriver:
                     raise
                 await asyncio.sleep(RETRY)
         if self.port.ready:
+            pending.sent = time.monotonic()
             self.port.post(pending)
         else:
             pending.sent = None

@@ -5,10 +5,12 @@ Pure: bytes and values in, bytes and values out. Replies and errors of the serve
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import msgpack
 
@@ -32,15 +34,11 @@ UNKNOWN_FUNCTION = "ERR Function not found"
 Answer = Mapping[str, object]  # `answer` says which kind; its fields are in the header of the command's Lua file
 
 
-@dataclass(slots=True)
-class Header:
-    """Who calls, and what it knows. Spans in seconds."""
+class Header(NamedTuple):
+    """Who calls, and what it knows for longer than one call. Spans in seconds."""
 
     session: str
-    mark: int  # lowest N without an answer
     server: str  # the id of the server as its connection learned it
-    epoch: int  # highest seen of this server and namespace, 0: none
-    clock: int
     ttl: float
     longest: float  # the longest T that holders unknown to this caller may have
     alive: bool = True  # before its own deadline
@@ -64,11 +62,11 @@ class Reply:
 
     epoch: int
     clock: int
-    lost: bool  # the session is not alive there
-    grace: float | None  # seconds left of a grace
-    more: bool  # work is left over: call again at once
-    granted: tuple[Grant, ...]
-    answers: Sequence[Answer]
+    lost: bool = False  # the session is not alive there
+    grace: float | None = None  # seconds left of a grace
+    more: bool = False  # work is left over: call again at once
+    granted: Sequence[Grant] = ()
+    answers: Sequence[Answer] = ()
 
 
 class Trouble(Enum):
@@ -107,30 +105,28 @@ def function_words(function: str, prefix: str) -> tuple[bytes, ...]:
     return *library().words(function), b"2", f"{prefix}meta".encode(), f"{prefix}never".encode()
 
 
-def build(prefix: str, header: Header, commands: Sequence[bytes], function: str = "call") -> bytes:
-    """Return one FCALL with all commands, already encoded, behind its header; `function` is `call` or `relief`."""
-    fields: dict[str, object] = {
-        "session": header.session,
-        "mark": header.mark,
-        "server": header.server,
-        "ttl": header.ttl,
-        "longest": header.longest,
-    }
-    if header.epoch:
-        fields["epoch"] = header.epoch
-        fields["clock"] = header.clock
-    if header.alive:
-        fields["alive"] = True
-    if header.init:
-        fields["init"] = True
-    if header.calm:
-        fields["calm"] = True
-    if header.w:
-        fields["w"] = header.w
-    packed: bytes = msgpack.packb(fields)
+def build(
+    prefix: str, header: Header, mark: int, seen: tuple[int, int], commands: Sequence[bytes], function: str = "call"
+) -> bytes:
+    """Return one FCALL with all commands, already encoded, behind its header; `function` is `call` or `relief`.
+
+    `mark` is the lowest N without an answer; `seen` the highest (epoch, clock) of this namespace there; (0, 0): none.
+    """
+    packed = _packed(header) + _long(mark) + b"\xa5epoch\xcf" + _long(seen[0]) + b"\xa5clock\xcf" + _long(seen[1])
     parts = [b"*%d\r\n" % (6 + len(commands)), _frame(function, prefix), b"$%d\r\n%b\r\n" % (len(packed), packed)]
     parts += [b"$%d\r\n%b\r\n" % (len(command), command) for command in commands]
     return b"".join(parts)
+
+
+_long = struct.Struct(">Q").pack  # a number of msgpack's behind its first byte, 0xcf
+
+
+@lru_cache(maxsize=256)
+def _packed(header: Header) -> bytes:
+    """A map of all that does not change from call to call, up to the three numbers that do."""
+    fields = {name: value for name, value in header._asdict().items() if value}
+    packed: bytes = msgpack.packb({**fields, "mark": 0, "epoch": 0, "clock": 0})
+    return packed[: packed.rindex(b"\xa4mark")] + b"\xa4mark\xcf"
 
 
 @cache
@@ -142,13 +138,6 @@ def _frame(function: str, prefix: str) -> bytes:
 def read_reply(packed: bytes) -> Reply:
     """Return what `call` or `relief` replied."""
     fields = msgpack.unpackb(packed, unicode_errors="surrogateescape")  # a run's packed arguments may be in it
-    granted = fields.get("granted")
-    return Reply(
-        fields["epoch"],
-        fields["clock"],
-        fields.get("lost", False),
-        fields.get("grace"),
-        fields.get("more", False),
-        tuple([Grant(grant["n"], grant["token"], grant.get("run")) for grant in granted]) if granted else (),
-        fields.get("answers", ()),
-    )
+    if "granted" in fields:
+        fields["granted"] = [Grant(grant["n"], grant["token"], grant.get("run")) for grant in fields["granted"]]
+    return Reply(**fields)

@@ -80,7 +80,9 @@ class Deadline:
         """Return seconds until D, 0 when it is past."""
         return max(0.0, self.at() - self._now())
 
-    def past(self) -> bool:
-        """Return whether D is over. Before the first acknowledged call there is no D to be past."""
+    def past(self, now: float | None = None) -> bool:
+        """Return whether D is over, now or at another moment. Before the first acknowledged call there is no D."""
         acknowledged = self._acknowledged
-        return acknowledged is not None and self._now() >= acknowledged + self.ttl - self._margin
+        if acknowledged is None:
+            return False
+        return (self._now() if now is None else now) >= acknowledged + self.ttl - self._margin

@@ -84,7 +84,6 @@ class LoopPort:
 
     def post(self, pending: Pending) -> None:
         """Queue a command; it goes out behind whatever this turn of the loop still does."""
-        pending.sent = time.monotonic()
         self._queue.append(pending)
         if not self._flushing:
             self._flushing = True

@@ -115,10 +115,11 @@ class Session:
         """Return a call that carries these commands, behind `begin` while the session has not begun."""
         with self._state:  # another thread may end this session: id, mark and items must be of the same one
             sent_at = self.deadline.now()
-            if sent_at >= self.deadline.at() and self.deadline.started:
+            if self.deadline.past(sent_at):
                 self.check()  # past D nothing may renew it
             begin, session = not self.begun, self.id
-            header = self._header(session, self.ledger.mark() if mark is None else mark, server)
+            header, seen = self._header(session, server, sent_at), (self.epoch, self.clock)
+            mark = self.ledger.mark() if mark is None else mark
             unanswered = self.ledger.unanswered
             items = [item for item in items if unanswered.get(item.n) is item]  # not those of a session that is over
             begins = self._begin() if begin else None
@@ -127,7 +128,7 @@ class Session:
             encoded = [*(encode(command, 0) for command in commands), *encoded]
         if begins is not None:
             encoded.insert(0, encode(begins, 0))
-        data = build(self.settings.prefix, header, encoded, function)
+        data = build(self.settings.prefix, header, mark, seen, encoded, function)
         sent = Sent(data, session, sent_at, items, begin, commands)
         if begins is not None:
             sent.company = begins.company or 0
@@ -135,21 +136,18 @@ class Session:
 
     def one_shot(self, command: Command, server: str) -> bytes:
         """Return a call that begins a session of its own, runs one command and ends it."""
-        header = self._header(new_session_id(), 1, server)
+        header = self._header(new_session_id(), server, self.deadline.now())
         commands = [encode(self._begin(), 1), encode(command, 1), encode(End(), 2)]
-        return build(self.settings.prefix, header, commands)
+        return build(self.settings.prefix, header, 1, (self.epoch, self.clock), commands)
 
-    def _header(self, session: str, mark: int, server: str) -> Header:
+    def _header(self, session: str, server: str, now: float) -> Header:
         settings, known = self.settings, self.epoch > 0  # an errand may have seen the epoch, though never the T
         return Header(
             session,
-            mark,
             server,
-            self.epoch,
-            self.clock,
             self.deadline.ttl,
             self.deadline.ttl if self._adopted else max(LONGEST_UNKNOWN, settings.ttl),
-            not self.deadline.past(),
+            not self.deadline.past(now),
             settings.init and not known,
             settings.calm and not known,
             settings.w,

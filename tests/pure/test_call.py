@@ -27,9 +27,9 @@ def test_packed_words_are_what_the_protocol_reads(words: list[bytes]) -> None:
 
 
 def test_a_call_is_one_fcall_with_two_keys_a_header_and_its_commands() -> None:
-    header = Header("s1", 3, "abc", 7, 9, 10.0, 10.0)
+    header = Header("s1", "abc", 10.0, 10.0)
     commands = [encode(Acquire("pool:db=1", "h"), 3), encode(Release(1, "5"), 4)]
-    words = parsed(build("sem:{t}:", header, commands))
+    words = parsed(build("sem:{t}:", header, 3, (7, 9), commands))
     assert words[:5] == [b"FCALL", f"{library().name}_call".encode(), b"2", b"sem:{t}:meta", b"sem:{t}:never"]
     told = msgpack.unpackb(words[5])
     assert told == {"session": "s1", "mark": 3, "server": "abc", "epoch": 7, "clock": 9, **told}
