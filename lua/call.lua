@@ -11,21 +11,13 @@ local OF_RUNS = {
 local MOST_COMMANDS = 256
 local acquired = {} -- answers by N in this call: two copies of one command in it are one
 
-local function prefetched(commands)
-  local numbers, lines = {}, {}
-  for i = 1, #commands do
-    local command = commands[i]
-    local n = (command.op == 'release' and command.lease) or (command.op == 'cancel' and command.request)
-    if type(n) == 'number' and n >= 1 and n <= LARGEST and n % 1 == 0 then
-      numbers[#numbers + 1] = n
-    end
+-- The leases that commands give back, in one read; what is no number is told when its command comes.
+local function leases_read(numbers)
+  local lines = {}
+  for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
+    lines[numbers[i]] = line
   end
-  if #numbers > 0 then
-    for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
-      lines[numbers[i]] = line
-    end
-    leases_proven[me.id] = true
-  end
+  leases_proven[me.id] = true
   return lines
 end
 
@@ -87,9 +79,17 @@ local function header_read()
 end
 
 local function run_commands(header, commands, answers)
+  local giving, admitting, numbers = {}, {}, {}
   for i = 1, #commands do
-    if commands[i].op == 'begin' then
-      answers[i] = answer_of(begin, header.session, commands[i])
+    local command = commands[i]
+    local op = command.op
+    if op == 'begin' then
+      answers[i] = answer_of(begin, header.session, command)
+    elseif ADMITTING[op] then
+      admitting[#admitting + 1] = i
+    else
+      giving[#giving + 1] = i
+      numbers[#numbers + 1] = op == 'release' and command.lease or op == 'cancel' and command.request or nil
     end
   end
   if not me then
@@ -99,20 +99,18 @@ local function run_commands(header, commands, answers)
   if (me.aside or '') ~= '' then
     answer_of(aside_back)
   end
-  local fine, lines = pcall(prefetched, commands)
+  local fine, lines
+  if #numbers > 0 then
+    fine, lines = pcall(leases_read, numbers)
+  end
   lines = fine and lines or {}
-  for i = 1, #commands do
-    local op = commands[i].op
-    if not ADMITTING[op] and op ~= 'begin' then
-      answers[i] = answer_of(carried_out, commands[i], header, lines)
-    end
+  for _, i in ipairs(giving) do
+    answers[i] = answer_of(carried_out, commands[i], header, lines)
   end
   local more = meta.next <= meta.clock and reap_guarded()
-  for i = 1, #commands do
-    if ADMITTING[commands[i].op] then
-      answers[i] = me.ended and { answer = 'refused', reason = 'this session is over' }
-        or answer_of(carried_out, commands[i], header, lines)
-    end
+  for _, i in ipairs(admitting) do
+    answers[i] = me.ended and { answer = 'refused', reason = 'this session is over' }
+      or answer_of(carried_out, commands[i], header, lines)
   end
   return more
 end

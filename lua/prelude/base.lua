@@ -56,7 +56,7 @@ end
 
 -- Text that can stand in a stored line as one word.
 local function one_word(value, what)
-  if type(value) ~= 'string' or #value > 255 or value == '' or string.find(value, '[%z\n\r ]') then
+  if type(value) ~= 'string' or #value > 255 or value == '' or string.find(value, '[%c ]') then
     refuse(what .. ' must be one word')
   end
   return value

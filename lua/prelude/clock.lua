@@ -46,7 +46,8 @@ end
 
 -- How far the lease clock goes on after `gap` µs of the server's.
 local function clock_step(gap)
-  return math.max(1, math.floor(math.min(gap, 2 * SECOND, meta.ttl / 5)))
+  local most = math.floor(math.min(2 * SECOND, meta.ttl / 5))
+  return gap < 1 and 1 or gap < most and gap or most
 end
 
 local function clock_start(header)
@@ -69,7 +70,8 @@ end
 
 -- Tokens rise even across a loss of data: they follow the server's clock.
 local function next_token()
-  meta.token = math.max(meta.token + 1, now)
+  local token = meta.token + 1
+  meta.token = token > now and token or now
   return digits(meta.token)
 end
 

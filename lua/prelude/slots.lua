@@ -64,9 +64,11 @@ local function lease_grant(session, n, words, needs, token, holder, since, more)
     local limit, slots = need[1], need[2]
     local list = gathered(slots_added, limit)
     used[limit] = used[limit] + slots
-    for i = 1, slots do
+    list[#list + 1] = since
+    list[#list + 1] = id
+    for i = 2, slots do
       list[#list + 1] = since
-      list[#list + 1] = i == 1 and id or id .. ':' .. i
+      list[#list + 1] = id .. ':' .. i
     end
   end
   local leases = gathered(leases_added, session)
@@ -88,9 +90,11 @@ local function lease_end(session, n, line, mark)
   for _, need in ipairs(needs) do
     local limit, slots = need[1], need[2]
     local list = gathered(slots_removed, limit)
-    used[limit] = math.max(0, used[limit] - slots)
-    for i = 1, slots do
-      list[#list + 1] = i == 1 and id or id .. ':' .. i
+    local left = used[limit] - slots
+    used[limit] = left > 0 and left or 0
+    list[#list + 1] = id
+    for i = 2, slots do
+      list[#list + 1] = id .. ':' .. i
     end
     if waiting then
       mark('waiters:' .. limit)

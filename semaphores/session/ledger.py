@@ -126,14 +126,14 @@ class Ledger:
         with self.lock:
             return self._number(command, deliver)
 
-    def enter_request(self, request: Awaiting, deliver: Callable[[int, Answer], None]) -> Pending:
+    def enter_request(self, request: Awaiting, deliver: Callable[[Awaiting, int, Answer], None]) -> Pending:
         """Number a request and await it: a pushed grant can overtake the answer to its command.
 
-        `deliver` is told the number too: whoever asked may be interrupted before this returns.
+        `deliver` is told the request and the number: whoever asked may be interrupted before this returns.
         """
         command = request.command()
         with self.lock:
-            pending = self._number(command, partial(deliver, self.last + 1))
+            pending = self._number(command, partial(deliver, request, self.last + 1))
             request.n, request.asked = pending.n, request.asked or pending.sent or 0.0
             self.awaited[pending.n] = request
             return pending

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from threading import Lock, RLock
 
 from semaphores.errors import LeaseLost, Refused, SemaphoresError
@@ -340,7 +339,7 @@ class Session:
         with self._state:  # else it might be entered into the books of a session that ends just then, and wait for ever
             if self._closed:
                 raise Refused(CLOSED)
-            return self.ledger.enter_request(request, partial(self._asked, request))
+            return self.ledger.enter_request(request, self._asked)
 
     def give_up(self, request: Awaiting) -> bool:
         """Stop awaiting a request; False when it has its outcome already."""

@@ -27,7 +27,7 @@ PLANTS = {
     "an ended lease does not mark its places": replacing("      mark('waiters:' .. limit)\n", ""),
     "nobody with precedence is looked for": replacing("head_order < order then", "head_order < -2 then"),
     "usage is read after the gathered changes count": replacing(
-        "used[limit] = math.max(0, used[limit] - slots)", "used[limit] = used[limit]"
+        "used[limit] = left > 0 and left or 0", "used[limit] = used[limit]"
     ),
     "a blocked group stays where it is": replacing("  if before == place then\n", "  if before then\n"),
     "a raised limit marks no place": replacing(

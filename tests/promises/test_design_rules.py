@@ -51,7 +51,7 @@ def test_windows_with_something_awaited_go_with_each_beat() -> None:
     ledger = Ledger("s")
     many = (MOST_WINDOWS + 6) * WINDOW
     for n in range(many):
-        ledger.enter_request(Awaiting("pool:db=1", "h", 0, lambda: None), lambda n, answer: None)
+        ledger.enter_request(Awaiting("pool:db=1", "h", 0, lambda: None), lambda request, n, answer: None)
         if n != many // 2:
             ledger.granted(n + 1, "1", 0.0)
     seen = set()

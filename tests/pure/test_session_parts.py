@@ -66,7 +66,7 @@ def test_the_mark_is_the_lowest_number_without_an_answer_queued_ones_too() -> No
 
 def test_a_request_is_awaited_before_it_is_sent_and_held_once_granted() -> None:
     ledger, asked = Ledger("s"), request()
-    pending = ledger.enter_request(asked, lambda n, answer: None)
+    pending = ledger.enter_request(asked, lambda request, n, answer: None)
     assert ledger.awaited == {pending.n: asked}
     assert ledger.granted(pending.n, "7", 0.0) is asked
     assert isinstance(asked.outcome, Holding)
@@ -78,7 +78,7 @@ def test_a_request_is_awaited_before_it_is_sent_and_held_once_granted() -> None:
 
 def test_a_request_that_was_given_up_is_nobodys() -> None:
     ledger, asked = Ledger("s"), request()
-    pending = ledger.enter_request(asked, lambda n, answer: None)
+    pending = ledger.enter_request(asked, lambda request, n, answer: None)
     assert ledger.give_up(asked)
     assert not ledger.give_up(asked)
     assert ledger.granted(pending.n, "7", 0.0) is None
@@ -97,7 +97,7 @@ def test_the_windows_of_a_beat_cover_every_number_once(count: int, open_commands
     ledger = Ledger("s")
     for _ in range(count):
         asked = request()
-        pending = ledger.enter_request(asked, lambda n, answer: None)
+        pending = ledger.enter_request(asked, lambda request, n, answer: None)
         ledger.answered([pending])
     for _ in range(open_commands):
         ledger.enter(End())
@@ -114,7 +114,7 @@ def test_the_windows_of_a_beat_cover_every_number_once(count: int, open_commands
 def test_a_session_with_more_windows_than_a_beat_carries_tells_them_in_turn() -> None:
     ledger = Ledger("s")
     for _ in range(15_000):
-        ledger.answered([ledger.enter_request(request(), lambda n, answer: None)])
+        ledger.answered([ledger.enter_request(request(), lambda request, n, answer: None)])
     seen = set()
     for _ in range(3):
         _, beats = ledger.beats(0, False, None, ())
