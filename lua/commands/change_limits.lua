@@ -110,7 +110,7 @@ local function set(name, value, command)
   else
     call('HSET', key('settings'), name, value)
   end
-  known.settings[name] = value ~= '' and value
+  memo.settings[name] = value ~= '' and value
   if name == 'granularity' then
     places_mark_all('')
   end

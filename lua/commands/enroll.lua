@@ -64,6 +64,6 @@ local function enroll(n, command)
     end
     queue_mark(queue)
   end
-  known.codes, known.job_codes = {}, {}
+  memo.codes, memo.job_codes = {}, {}
   return { answer = 'enrolled' }
 end

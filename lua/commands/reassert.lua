@@ -30,10 +30,10 @@ end
 
 local function bring_back(lease)
   meta_set('token', math.max(meta.token, lease.token))
-  if lease.there or known.reasserted[lease.n] then -- told twice, it is held once
+  if lease.there or memo.reasserted[lease.n] then -- told twice, it is held once
     return
   end
-  known.reasserted[lease.n] = true
+  memo.reasserted[lease.n] = true
   if lease.waits then
     request_take_out(me.id, lease.n, lease.waits)
   end

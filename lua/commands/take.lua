@@ -2,10 +2,10 @@
 -- Arguments: n, queues ('a,b', in the order in which they are worked on), code (of the worker, as enrolled), holder.
 -- Answer: waits | granted { token, run } | over | unenrolled. Reads and writes: session:ID:requests, takes:QUEUE:CODE.
 
--- Found once a call: known.enrolled[queues and code], of the calling session.
+-- Found once a call: memo.enrolled[queues and code], of the calling session.
 local function is_enrolled(queues, code)
   local name = queues .. ' ' .. code
-  local enrolled = known.enrolled
+  local enrolled = memo.enrolled
   if enrolled[name] == nil then
     enrolled[name] = true
     for queue in string.gmatch(queues, '[^,]+') do

@@ -13,7 +13,7 @@ local function kind_begun(found, kind)
 end
 
 local KINDS = { __index = kind_begun }
-local known = setmetatable({}, KINDS) -- known.KIND[name]; the files that ask say what each is
+local memo = setmetatable({}, KINDS) -- memo.KIND[name]; the files that ask say what each is
 
 local function key(name)
   return prefix .. name

@@ -29,7 +29,7 @@ local function group_place(hash, place, score)
     call('ZREM', key(before), hash)
     if call('EXISTS', key(before)) == 0 then
       call('ZREM', key('places'), before)
-      known.places[before] = false
+      memo.places[before] = false
     end
     line_note(before)
   end
@@ -37,7 +37,7 @@ local function group_place(hash, place, score)
     call('ZADD', key(place), score, hash)
     if not place_used(place) then
       call('ZADD', key('places'), 0, place)
-      known.places[place] = true
+      memo.places[place] = true
     end
     call('HSET', group_key(hash), 'place', place)
     waiting = true

@@ -4,17 +4,17 @@
 -- Invariants: a line holds nothing and keeps nobody waiting; where a line has a run that a take could have,
 -- `queue QUEUE` is in `undrained`; a take stands under each of its queues, or under none.
 
--- Found once a call: known.lines[place], { queue, job } or false; known.codes[queue], of its workers;
--- known.job_codes[queue:job], of the living workers that know the job; known.takeless[queue and code].
+-- Found once a call: memo.lines[place], { queue, job } or false; memo.codes[queue], of its workers;
+-- memo.job_codes[queue:job], of the living workers that know the job; memo.takeless[queue and code].
 
 local takes_fresh -- of the calling session in this call, a list of { n, line, …, over } with `first` and `by_n`
 
 local function line_of(place)
-  local names = known.lines[place]
+  local names = memo.lines[place]
   if names == nil then
     local queue, job = string.match(place, '^line:([^:]+):([^:]+)$')
     names = queue and { queue, job } or false
-    known.lines[place] = names
+    memo.lines[place] = names
   end
   return names
 end
@@ -37,10 +37,10 @@ local function takes_key(queue, code)
 end
 
 local function codes_of(queue)
-  local codes = known.codes[queue]
+  local codes = memo.codes[queue]
   if not codes then
     codes = call('SMEMBERS', key('codes:' .. queue))
-    known.codes[queue] = codes
+    memo.codes[queue] = codes
   end
   return codes
 end
@@ -48,7 +48,7 @@ end
 -- The codes of a queue's living workers that know a job.
 local function codes_for(queue, job)
   local name = queue .. ':' .. job
-  local codes = known.job_codes[name]
+  local codes = memo.job_codes[name]
   if not codes then
     codes = {}
     for _, code in ipairs(codes_of(queue)) do
@@ -56,7 +56,7 @@ local function codes_for(queue, job)
         codes[#codes + 1] = code
       end
     end
-    known.job_codes[name] = codes
+    memo.job_codes[name] = codes
   end
   return codes
 end
@@ -71,9 +71,9 @@ end
 -- The oldest stored take of a queue whose worker has a code, SESSION/N, and its score.
 local function take_stored(queue, code)
   local name = takes_key(queue, code)
-  if not known.takeless[name] then
+  if not memo.takeless[name] then
     local first = call('ZRANGE', name, 0, 0, 'WITHSCORES')
-    known.takeless[name] = not first[1]
+    memo.takeless[name] = not first[1]
     return first[1], tonumber(first[2] or '')
   end
 end
@@ -142,7 +142,7 @@ local function take_store(session, n, line)
   local member = session .. '/' .. digits(n)
   each_queue(line, function(queue, code)
     call('ZADD', takes_key(queue, code), digits(meta.clock), member)
-    known.takeless[takes_key(queue, code)] = false
+    memo.takeless[takes_key(queue, code)] = false
   end)
 end
 

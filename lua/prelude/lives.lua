@@ -1,9 +1,9 @@
 -- Lives: whether other sessions live, how one ends, and what it was answered.
 -- Reads and writes: session:ID, sessions, host:KEY.
 
--- Found once a call: known.alive[id].
+-- Found once a call: memo.alive[id].
 local function is_alive(id)
-  local alive = known.alive
+  local alive = memo.alive
   if alive[id] == nil and me and me.id == id then
     alive[id] = true
   elseif alive[id] == nil then
@@ -25,7 +25,7 @@ local function worker_leave(id, worker)
     end
   end
   call('SREM', key('workers'), id)
-  known.codes, known.job_codes = {}, {}
+  memo.codes, memo.job_codes = {}, {}
 end
 
 -- Forgets what a session says of itself, also in the index of its host.
@@ -45,7 +45,7 @@ local function session_condemn(id)
   call('HLEN', session_key(id)) -- proves its type before the first write
   call('ZADD', key('sessions'), 0, id)
   session_forget(id)
-  known.alive[id] = false
+  memo.alive[id] = false
   meta_set('next', 0)
 end
 

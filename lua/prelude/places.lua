@@ -8,7 +8,6 @@ local unmarkable = false -- the index of places is broken: nobody is passed, and
 local own_grants -- to the calling session, if any: its reply carries them, no message is needed
 local todo -- where anything is: a list from `first` on, what it `has`, what of it was `stored` before
 
--- Found or made once a call: known.places[place], whether it is in use.
 local function todo_list()
   todo = todo or { first = 1, has = {}, stored = {} }
   return todo
@@ -28,11 +27,12 @@ local function places_start()
   unmarkable = false
 end
 
+-- Found or made once a call: memo.places[place].
 local function place_used(place)
-  local used_now = known.places[place]
+  local used_now = memo.places[place]
   if used_now == nil then
     used_now = call('ZSCORE', key('places'), place) and true
-    known.places[place] = used_now
+    memo.places[place] = used_now
   end
   return used_now
 end

@@ -38,7 +38,7 @@ local function reap_due(id, budget)
     call('ZADD', key('sessions'), digits(expiry), id) -- the index lagged behind
     return budget
   end
-  known.alive[id] = false
+  memo.alive[id] = false
   return reap_session(id, budget)
 end
 

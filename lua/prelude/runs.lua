@@ -10,7 +10,7 @@ local run_moves -- of this call, by run: { from, to, at }
 local run_keep = false -- how many finished runs of a status are kept, where the caller says so
 local timers_used -- whether any timer is set, once asked for
 
--- Found once a call: known.settings[name]; known.indexes[needs], the names under which a queued run is found.
+-- Found once a call: memo.settings[name]; memo.indexes[needs], the names under which a queued run is found.
 
 local function run_key(id)
   return key('run:' .. id)
@@ -18,7 +18,7 @@ end
 
 -- A setting of the namespace that is no limit: `granularity`, `start_timeout`, … ; nil where it is not set.
 local function setting(name)
-  local settings = known.settings
+  local settings = memo.settings
   if settings[name] == nil then
     settings[name] = call('HGET', key('settings'), name)
   end
@@ -38,7 +38,7 @@ end
 
 -- Limits by whose names queued runs are found: those of its job and of its tags with their values, not of its location.
 local function each_index(needs, visit)
-  local names = known.indexes[needs]
+  local names = memo.indexes[needs]
   if not names then
     names = {}
     for limit in string.gmatch(needs, '(tag:[^ ]+)=%d+') do
@@ -46,7 +46,7 @@ local function each_index(needs, visit)
         names[#names + 1] = 'queued:' .. limit
       end
     end
-    known.indexes[needs] = names
+    memo.indexes[needs] = names
   end
   for _, name in ipairs(names) do
     visit(name)
