@@ -58,8 +58,8 @@ OF_OTHERS = (
     ),
     Bug(
         "an end hands a slot on although the limit was lowered",
-        "used[limit] = math.max(0, used[limit] - slots)",
-        "used[limit] = math.max(0, math.min(used[limit], capacity_of(limit)) - slots)",
+        "local left = used[limit] - slots",
+        "local left = math.min(used[limit], capacity_of(limit)) - slots",
         "lowering a pool from 3 to 1 stops nobody, and nothing begins until two of three have ended",
     ),
     Bug(
