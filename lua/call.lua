@@ -31,7 +31,7 @@ local function carried_out(command, header, lines)
     acquired[n] = acquired[n] or acquire(n, command)
     return acquired[n]
   end
-  me.seen = math.max(me.seen, n)
+  me.seen = n > me.seen and n or me.seen
   if op == 'release' then
     return release(command, lines)
   elseif op == 'cancel' then

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
 from typing import Protocol
 
 from anyio import CancelScope
@@ -28,10 +29,16 @@ class Body(Protocol):
     def watch(self) -> None:
         """Have the body cancelled when a lease it rests on is lost. Called when it is entered, by its own task."""
 
-    async def leave(
-        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    def over(self, left_by: object) -> bool:
+        """Note that it is left; True when no cancellation of ours is on its way: there is nothing to `settle` then.
+
+        Raises UsageError in another task than entered it.
+        """
+
+    async def settle(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
+        """Take in a cancellation of ours; True when that is what ended the body."""
 
 
 class LoopBody:
@@ -64,16 +71,23 @@ class LoopBody:
             self._cancelled = True
             self._task.cancel("its lease was lost")
 
-    async def leave(
-        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> bool:
-        """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
+    def over(self, left_by: object) -> bool:
+        """Note that it is left; True when no cancellation of ours is on its way: there is nothing to `settle` then.
+
+        Raises UsageError in another task than entered it.
+        """
         self._left = True
         _unwatch(self.stake, self._lost)
-        task = self._task
-        if task is not left_by:
+        if self._task is not left_by:
             raise UsageError(ELSEWHERE)
-        if not self._cancelled or task is None:
+        return not self._cancelled
+
+    async def settle(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Take in a cancellation of ours; True when that is what ended the body."""
+        task = self._task
+        if task is None:
             return False
         ours = task.uncancel() <= self._pending
         if kind is asyncio.CancelledError:
@@ -105,13 +119,17 @@ class TrioBody:
     def _lost(self) -> None:
         self._soon(self._scope.cancel)
 
-    async def leave(
-        self, left_by: object, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> bool:
-        """End it; True when a cancellation of ours ended it. Raises UsageError in another task than entered it."""
+    def over(self, left_by: object) -> bool:
+        """Note that it is left; there is a scope to `settle`."""
         _unwatch(self.stake, self._lost)
+        return False
+
+    async def settle(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Leave the scope; True when that is what ended the body. Raises UsageError in another task than entered it."""
         try:
-            return bool(self._scope.__exit__(kind, error, None))
+            return bool(self._scope.__exit__(kind, error, trace))
         except RuntimeError:
             raise UsageError(ELSEWHERE) from None
 

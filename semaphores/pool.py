@@ -140,7 +140,7 @@ class Acquirer:
             inside.traced.left(lost or error)
         for command in stake.leave():
             driver.hand_over(command)
-        ours = await body.leave(task, kind, error, trace)
+        ours = not body.over(task) and await body.settle(kind, error, trace)
         if lost is not None and (ours or kind is None):
             raise lost
 

@@ -55,6 +55,7 @@ class Wait(NamedTuple):
 
 
 Step = Send | Wait
+FOR_EVER = Wait(None)
 Steps = Generator[Step, None, None]
 
 
@@ -82,15 +83,16 @@ class Attempt:
         return None if self.demand.timeout is None else self.started + self.demand.timeout
 
     def run(self) -> Generator[Step, None, Stake]:
-        """Borrow what the call chain holds, ask the server for the rest, all or nothing."""
-        needs, words = self.demand.needs, self.demand.words
-        if self.stakes:
-            yield from self._borrow()
-            borrowed = {loan.limit for loan in self.loans}
-            needs = {limit: count for limit, count in needs.items() if limit not in borrowed}
-            words = encode_needs(needs)
-        holding = (yield from self._ask(needs, words)) if needs else None
-        return Stake(self.connections, holding, needs, tuple(self.loans))
+        """Return the steps: borrow what the call chain holds, ask the server for the rest, all or nothing."""
+        return self._inside() if self.stakes else self._ask(self.demand.needs, self.demand.words)
+
+    def _inside(self) -> Generator[Step, None, Stake]:
+        yield from self._borrow()
+        borrowed = {loan.limit for loan in self.loans}
+        needs = {limit: count for limit, count in self.demand.needs.items() if limit not in borrowed}
+        if not needs:
+            return Stake(self.connections, None, needs, tuple(self.loans))
+        return (yield from self._ask(needs, encode_needs(needs)))
 
     def abandon(self, post: Callable[[Command], None]) -> None:
         """Give back whatever was granted, lent or asked for. Twice does nothing more."""
@@ -135,7 +137,7 @@ class Attempt:
     def _late(self) -> bool:
         return self.until is not None and time.monotonic() >= self.until
 
-    def _ask(self, needs: Mapping[str, int], words: str) -> Generator[Step, None, Holding]:
+    def _ask(self, needs: Mapping[str, int], words: str) -> Generator[Step, None, Stake]:
         demand = self.demand
         request = Awaiting(words, self.holder, demand.priority, self.wake, not demand.blocking, demand.waits)
         self.request = request
@@ -146,9 +148,9 @@ class Attempt:
             if until is not None and time.monotonic() >= until:
                 yield from self._time_out(request)
                 break
-            yield Wait(until)
+            yield FOR_EVER if until is None else Wait(until)
         if isinstance(request.outcome, Holding):
-            return request.outcome
+            return Stake(self.connections, request.outcome, needs, tuple(self.loans))
         if isinstance(request.outcome, SemaphoresError):
             raise request.outcome
         raise AcquireTimeout(next(iter(needs)), waited=time.monotonic() - self.started, unanswered=True)
