@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ class Site:
     client: Client
     crew: Crew
     folder: Path
+    granted: dict[str, datetime | None] = field(default_factory=dict)  # by run, as it was when it last began
 
     @property
     def first(self) -> Worker:
@@ -42,11 +44,12 @@ class Site:
         found = lambda: [one for one in noted(self.folder, run) if (one.what, one.attempt) == ("begin", attempt)]  # noqa: E731
         wait_until(f"{run} works, attempt {attempt}", found, 20)
         wait_until("the server knows", lambda: self.status(run) == ("STARTED", attempt))
+        self.granted[run] = self.client.runs.get(run).run.granted
         return found()[0].at
 
     def granted_again(self, run: str, patience: float) -> float:
         """Wait until a run is granted for the second time; returns for how long it was not."""
-        before = self.client.runs.get(run).run.granted
+        before = self.granted[run]
         again = lambda: (found := self.client.runs.get(run).run).granted != before and found.in_progress  # noqa: E731
         return wait_until(f"{run} is granted again", again, patience)
 
