@@ -8,7 +8,7 @@ begins another; a grant belongs to its waiter from the moment it is handed over;
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, RLock
 
@@ -215,8 +215,9 @@ class Session:
         for item, answer in zip(sent.items, answers, strict=True):
             if item.deliver is not None:
                 item.deliver(answer)
+        asked = [item.n for item in sent.items] if reply.granted else ()
         for grant in reply.granted:
-            self._grant(grant.n, grant.token, grant.run)
+            self._grant(grant.n, grant.token, grant.run, asked)
         return True
 
     def _fill(self, epoch: int) -> None:
@@ -288,7 +289,8 @@ class Session:
             else:
                 self._grant(n, token, run)
 
-    def _grant(self, n: int, token: str, run: Mapping[str, str] | None = None) -> None:
+    def _grant(self, n: int, token: str, run: Mapping[str, str] | None = None, asked: Collection[int] = ()) -> None:
+        """`asked`: the numbers in the call whose reply brings it; that of `waits` may still be unread."""
         if n in self.ledger.held:
             return
         request = self.ledger.granted(n, token, time.time(), run)
@@ -298,7 +300,8 @@ class Session:
         needs = request.needs if run is None else run["words"]
         if self.observers:
             waited = time.monotonic() - request.asked
-            self._observed(Granted(needs, waited, request.order is not None, run["id"] if run else None))
+            in_line = n not in asked or request.order is not None
+            self._observed(Granted(needs, waited, in_line, run["id"] if run else None))
         if needs not in self._told:
             self._told.add(needs)
             self.config = 0  # the next beat brings the capacities of its limits: at once, they could be lost any moment
@@ -359,7 +362,7 @@ class Session:
                 self.unlimited.add(str(limit))
                 self.on_unlimited(str(limit))
             run = answer.get("run")
-            self._grant(n, str(answer["token"]), run if isinstance(run, dict) else None)
+            self._grant(n, str(answer["token"]), run if isinstance(run, dict) else None, (n,))
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from semaphores.scripts.commands import Cancel, End
 from semaphores.session.deadline import Deadline, beat_interval, margin
+from semaphores.session.events import Event, Granted
 from semaphores.session.ledger import Awaiting, Holding, Ledger
+from semaphores.session.session import Session, Settings
 
 
 class Clock:
@@ -122,3 +124,13 @@ def test_a_session_with_more_windows_than_a_beat_carries_tells_them_in_turn() ->
         seen |= {beat.low for beat in beats}
     assert len(seen) == 15
     assert len(ledger.beats(0, True, None, ())[1]) == 15, "in a new epoch all at once"
+
+
+def test_a_grant_that_overtakes_the_answer_waits_is_one_of_a_request_that_waited() -> None:
+    session, events = Session(Settings("sem:{n}:")), list[Event]()
+    session.observers.append(events.append)
+    pushed, answered = request(), request()
+    numbers = [session.ask_for(each).n for each in (pushed, answered)]
+    session.grant(numbers[0], "7")  # by a message, or by a beat on another connection
+    session.ledger.unanswered[numbers[1]].deliver({"answer": "granted", "token": "8"})  # type: ignore[misc]
+    assert [event.in_line for event in events if isinstance(event, Granted)] == [True, False]
