@@ -52,7 +52,7 @@ local function take(n, command)
   if takes_fresh and takes_fresh.by_n[n] then
     return { answer = 'waits' } -- two copies of one command in one call
   end
-  call('HLEN', requests_key(me.id))
+  requests_prove(me.id)
   take_begin(n, queues, code, one_word(command.holder, 'holder'))
   return { answer = 'waits' }
 end

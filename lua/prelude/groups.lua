@@ -133,9 +133,17 @@ local function group_join(member, limited, score, place, queue, job)
   return hash
 end
 
+-- Proves the type of a session's requests once a call: memo.requests[session].
+local function requests_prove(session)
+  if not memo.requests[session] then
+    call('HLEN', requests_key(session))
+    memo.requests[session] = true
+  end
+end
+
 -- A request of a session waits in line. `from` is a line that says who and since.
 local function request_file(session, n, words, limited, score, from, place)
-  call('HLEN', requests_key(session))
+  requests_prove(session)
   local hash = group_join(session .. '/' .. digits(n), limited, score, place)
   local line = words .. ' order=' .. digits(score) .. ' group=' .. hash .. ' holder=' .. word(from, 'holder')
     .. ' since=' .. word(from, 'since')
