@@ -59,7 +59,13 @@ _NAMESPACE = (
 )
 _PROCESS = (
     Metric("semaphores_grants", "counter", "Granted: acquires, and runs to seats", ("of",), True),
-    Metric("semaphores_hand_offs", "counter", "Those that had waited in line (of a seat: for longer than its own call)", ("of",), True),
+    Metric(
+        "semaphores_hand_offs",
+        "counter",
+        "Those that had waited in line (of a seat: for longer than its own call)",
+        ("of",),
+        True,
+    ),
     Metric("semaphores_wait_seconds", "histogram", "From asking for slots to having them", (), True),
     Metric("semaphores_leases_lost", "counter", "Leases that ended before their holder let go", (), True),
     Metric("semaphores_epochs_seen", "counter", "New epochs: data may have been lost", (), True),

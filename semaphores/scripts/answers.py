@@ -1,11 +1,47 @@
-"""Answers: what an unkind answer of a script means as an error. Pure."""
+"""Answers: what an answer of a script means: of a beat, or as an error. Pure."""
 
 from __future__ import annotations
 
-from semaphores.errors import AcquireTimeout, Holder, NotFound, Refused, SemaphoresError, ServerError, TooHeavy
-from semaphores.scripts.call import Answer
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-__all__ = ["error_of", "timeout_of"]
+from semaphores.errors import AcquireTimeout, Holder, NotFound, Refused, SemaphoresError, ServerError, TooHeavy
+from semaphores.scripts.call import Answer, Grant
+
+__all__ = ["BeatAnswer", "beat_of", "error_of", "run_of", "timeout_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class BeatAnswer:
+    """What a beat is told of its window. Leases and requests by their N."""
+
+    config: int  # version
+    granted: Sequence[Grant]  # of what was awaited
+    unknown: Sequence[int]  # to the server
+    reassert: Sequence[int]  # the same, in a grace
+    revoked: Mapping[int, str]  # by whom
+    canceling: Mapping[int, str]  # by whom their runs are canceled
+    limits: Mapping[str, Mapping[str, str]]  # capacity and info of those that the session holds, where they changed
+    neighbours: Mapping[str, str]  # pids of other sessions of this host
+
+
+def beat_of(answer: Answer) -> BeatAnswer:
+    """Return what the answer of a beat says."""
+    return BeatAnswer(
+        config=_int(answer["config"]),
+        granted=[Grant(_int(one["n"]), str(one["token"]), run_of(one)) for one in _maps(answer.get("granted"))],
+        unknown=[_int(n) for n in _list(answer.get("unknown"))],
+        reassert=[_int(n) for n in _list(answer.get("reassert"))],
+        revoked={_int(one["n"]): str(one["by"]) for one in _maps(answer.get("revoked"))},
+        canceling={_int(one["n"]): str(one["by"]) for one in _maps(answer.get("canceling"))},
+        limits={name: _texts(limit) for name, limit in _map(answer.get("limits")).items()},
+        neighbours=_texts(answer.get("neighbours")),
+    )
+
+
+def run_of(told: Answer) -> Mapping[str, str] | None:
+    """Return the fields of the run that a take got, where there is one."""
+    return _texts(told["run"]) if "run" in told else None
 
 
 def error_of(answer: Answer) -> SemaphoresError:
@@ -39,6 +75,22 @@ def timeout_of(answer: Answer, waited: float) -> AcquireTimeout:
         grace=_float(answer.get("grace")),
         silent=_float(answer.get("silent")),
     )
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _map(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _maps(value: object) -> list[dict[str, object]]:
+    return [_map(each) for each in _list(value)]
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in _map(value).items()}
 
 
 def _int(value: object) -> int:

@@ -18,6 +18,7 @@ import msgpack
 
 from semaphores.errors import ServerError, ServerUnavailable
 from semaphores.names import wake_channel
+from semaphores.scripts.answers import run_of
 from semaphores.scripts.call import Trouble, pack_command, read_reply, trouble_of
 from semaphores.session.deadline import beat_interval
 from semaphores.session.process import all_gone
@@ -278,8 +279,7 @@ class Keeper:
     def _told(self, told: dict[str, object]) -> None:
         n = int(str(told["n"]))
         if "token" in told:
-            run = told.get("run")
-            self.session.grant(n, str(told["token"]), run if isinstance(run, dict) else None)
+            self.session.grant(n, str(told["token"]), run_of(told))
         elif "revoked" in told:
             self.session.revoke(n, str(told["revoked"]))
         elif "canceling" in told:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from threading import Lock, RLock
 
 from semaphores.errors import LeaseLost, Refused, SemaphoresError
-from semaphores.scripts.answers import error_of
+from semaphores.scripts.answers import beat_of, error_of, run_of
 from semaphores.scripts.call import Answer, Header, Reply, build
 from semaphores.scripts.commands import Acquire, Beat, Begin, ChangeLimits, Command, End, Reassert, Release, encode
 from semaphores.scripts.run_commands import Take
+from semaphores.session.capacities import Capacities
 from semaphores.session.company import Company
 from semaphores.session.deadline import Deadline, suspend_clock
 from semaphores.session.events import Began, Epoch, Event, Granted, Lost, Observer
@@ -66,15 +67,12 @@ class Session:
         self._adopted = False  # whether the namespace's T is known
         self.epoch = 0
         self.clock = 0
-        self.config = 0  # as the last beat told; 0 asks for the limits again
-        self._newest = 0  # the highest config version ever told: what a loss of data must not fall behind
+        self.capacities = Capacities()
         self.grace_until: float | None = None  # on the monotonic clock
         self.listening = False  # whether pushed grants can reach it
-        self._told: set[str] = set()  # needs whose limits the server was asked for
         self._filled = 0  # the epoch in whose grace limits were filled in from the configuration file
-        self.limits: dict[str, dict[str, str | int]] = {}  # capacities and origins of what it holds, to re-assert
         self.company = Company()
-        self.neighbours: dict[str, str] = {}  # other sessions of this host and their pids
+        self.neighbours: Mapping[str, str] = {}  # other sessions of this host and their pids
         self.unlimited: set[str] = set()  # pools without a limit, as grants told
         self.on_trouble: Callable[[], None] = lambda: None  # something waits for the keeper's next call
         self.on_unlimited: Callable[[str], None] = lambda limit: None
@@ -171,12 +169,12 @@ class Session:
         """Return a beat: all that the session holds and awaits, with commands that want sending again."""
         with self._state:  # the session must not become another one between its windows and its id
             self.check()
-            mark, beats = self.ledger.beats(self.config, everything, host_key(), gone)
+            mark, beats = self.ledger.beats(self.capacities.version, everything, host_key(), gone)
             if self.company.number:
                 beats[0].pids, beats[0].company = self.company.list()
             sent = self.call(items, server, beats, mark, function)
             sent.company = beats[0].company or sent.company
-            sent.told = len(self._told)
+            sent.told = self.capacities.asked
             return sent
 
     # what a reply changes
@@ -302,10 +300,8 @@ class Session:
             waited = time.monotonic() - request.asked
             in_line = n not in asked or request.order is not None
             self._observed(Granted(needs, waited, in_line, run["id"] if run else None))
-        if needs not in self._told:
-            self._told.add(needs)
-            self.config = 0  # the next beat brings the capacities of its limits: at once, they could be lost any moment
-            self.on_trouble()
+        if self.capacities.hold(needs):
+            self.on_trouble()  # the next beat brings what is known of its limits, at once
         request.wake()
 
     def _lose(self, holding: Holding, reason: str) -> None:
@@ -361,8 +357,7 @@ class Session:
             if limit is not None and limit not in self.unlimited:
                 self.unlimited.add(str(limit))
                 self.on_unlimited(str(limit))
-            run = answer.get("run")
-            self._grant(n, str(answer["token"]), run if isinstance(run, dict) else None, (n,))
+            self._grant(n, str(answer["token"]), run_of(answer), (n,))
         elif n != request.n:
             pass  # its session was lost meanwhile: it was sent again under another number
         elif kind == "waits":
@@ -384,24 +379,19 @@ class Session:
     def _compared(self, answer: Answer, grace: bool, told: int) -> None:
         if answer["answer"] != "beat":
             return
-        for granted in _maps(answer.get("granted")):
-            run = granted.get("run")
-            self.grant(int(str(granted["n"])), str(granted["token"]), run if isinstance(run, dict) else None)
-        for revoked in _maps(answer.get("revoked")):
-            self.revoke(int(str(revoked["n"])), str(revoked["by"]))
-        for canceling in _maps(answer.get("canceling")):
-            self.cancel(int(str(canceling["n"])), str(canceling["by"]))
-        self.neighbours = {str(k): str(v) for k, v in _map(answer.get("neighbours")).items()} or self.neighbours
-        if told == len(self._told):  # else something was granted meanwhile whose limits the answer does not tell
-            self.config = int(str(answer["config"]))
-        self._newest = max(self._newest, self.config)
-        for name, limit in _map(answer.get("limits")).items():
-            self.limits[str(name)] = {"limit": str(name), **{str(k): str(v) for k, v in _map(limit).items()}}
-        again = [int(str(n)) for n in _list(answer.get("reassert"))]
-        if again:
-            self._reassert(again)
-        for n in _list(answer.get("unknown")):
-            self._unknown(int(str(n)), grace)
+        beat = beat_of(answer)
+        for grant in beat.granted:
+            self.grant(grant.n, grant.token, grant.run)
+        for n, by in beat.revoked.items():
+            self.revoke(n, by)
+        for n, by in beat.canceling.items():
+            self.cancel(n, by)
+        self.neighbours = beat.neighbours or self.neighbours
+        self.capacities.told(beat.config, beat.limits, told)
+        if beat.reassert:
+            self._reassert(beat.reassert)
+        for n in beat.unknown:
+            self._unknown(n, grace)
 
     def _reassert(self, numbers: Sequence[int]) -> None:
         held = self.ledger.held
@@ -411,7 +401,7 @@ class Session:
             for n in numbers
             if (h := held.get(n)) is not None
         ]
-        self.send_later(Reassert(leases, list(self.limits.values()), self._newest))
+        self.send_later(Reassert(leases, self.capacities.to_reassert(), self.capacities.newest))
 
     def _unknown(self, n: int, grace: bool) -> None:
         holding, request = self.ledger.held.get(n), self.ledger.awaited.get(n)
@@ -504,15 +494,3 @@ class Session:
             return None
         limits = ", ".join(readable(need.rpartition("=")[0]) for need in holding.needs.split(" "))
         return LeaseLost(holding.id, limits, holding.lost)
-
-
-def _list(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
-
-
-def _map(value: object) -> dict[object, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _maps(value: object) -> list[dict[object, object]]:
-    return [entry for entry in _list(value) if isinstance(entry, dict)]

@@ -92,7 +92,7 @@ def test_a_wiped_server_never_admits_too_many(tmp_path: Path) -> None:
     with start_server() as server, server.client() as raw, client_of(server.url, "n", T, db=1, api=3) as client:
         client.limits.set("pool:db", 2)
         with client.pool("db"), client.pool("api"):
-            wait_until("its limits are known", lambda: len(client.connections.session.limits) == 2)
+            wait_until("its limits are known", lambda: len(client.connections.session.capacities.limits) == 2)
             for traffic in crowd(server.url, tmp_path):
                 assert traffic.ttl == T
             with working(*crowd(server.url, tmp_path)):

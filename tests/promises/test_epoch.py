@@ -58,7 +58,7 @@ def test_a_wiped_server_gets_leases_and_limits_back_from_their_holders() -> None
     """Rows 30 and 32. The grace keeps newcomers out until all holders have come back; the limit is not forgotten."""
     with start_server() as server, client_of(server.url, "n", T, db=1) as client, server.client() as raw:
         with client.pool("db") as lease:
-            wait_until("the holder knows its limit", lambda: client.connections.session.limits)
+            wait_until("the holder knows its limit", lambda: client.connections.session.capacities.limits)
             raw.flushall()
             wait_until("the holder noticed", lambda: raw.exists("sem:{n}:meta"))  # a stranger's grace would be 10 s
             with other(server) as two:
