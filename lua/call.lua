@@ -152,7 +152,7 @@ local function run_call()
   more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
-    epoch = meta.epoch, clock = meta.clock, lost = lost or nil,
+    epoch = math.floor(meta.epoch), clock = meta.clock, lost = lost or nil,
     grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil, more = more and not in_grace() or nil,
     granted = own_grants, answers = #answers > 0 and answers or nil,
   })

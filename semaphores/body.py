@@ -32,7 +32,7 @@ class Body(Protocol):
     def over(self, left_by: object) -> bool:
         """Note that it is left; True when no cancellation of ours is on its way: there is nothing to `settle` then.
 
-        Raises UsageError in another task than entered it.
+        This, or `settle`, raises UsageError in another task than entered it.
         """
 
     async def settle(

@@ -28,9 +28,9 @@ local function meta_load()
   local epoch, server, clock, wall, ttl, since, grace, due, token, reserving =
     unpack(call('HMGET', KEYS[1], unpack(FIELDS, 1, OFTEN)))
   meta, meta_changed = setmetatable({
-    epoch = tonumber(epoch) or 0, server = server or '', clock = tonumber(clock) or 0, wall = tonumber(wall) or 0,
-    ttl = tonumber(ttl) or 0, since = tonumber(since) or 0, grace = tonumber(grace) or 0, next = tonumber(due) or 0,
-    token = tonumber(token) or 0, reserving = reserving or '',
+    epoch = tonumber(epoch) or 0, server = server or '', clock = math.ceil(tonumber(clock) or 0),
+    wall = math.ceil(tonumber(wall) or 0), ttl = tonumber(ttl) or 0, since = tonumber(since) or 0,
+    grace = tonumber(grace) or 0, next = tonumber(due) or 0, token = tonumber(token) or 0, reserving = reserving or '',
   }, REST), {}
   return epoch and true or false
 end
@@ -46,7 +46,7 @@ end
 
 -- How far the lease clock goes on after `gap` µs of the server's.
 local function clock_step(gap)
-  local most = math.floor(math.min(2 * SECOND, meta.ttl / 5))
+  local most = math.max(1, math.floor(math.min(2 * SECOND, meta.ttl / 5)))
   return gap < 1 and 1 or gap < most and gap or most
 end
 
@@ -58,7 +58,8 @@ local function clock_start(header)
     meta_create(header)
   else
     local gap = now - meta.wall
-    local seen = (header.epoch or 0) < meta.epoch or header.epoch == meta.epoch and (header.clock or 0) <= meta.clock
+    local seen = (header.epoch or 0) < meta.epoch
+      or meta.epoch > 0 and header.epoch == meta.epoch and (header.clock or 0) <= meta.clock
     if header.server ~= meta.server or not seen or header.w > 0 or gap < -meta.ttl / 100 then
       epoch_check(header, gap, seen)
     else

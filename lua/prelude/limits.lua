@@ -87,11 +87,11 @@ local function needs_parse(words)
     refuse('needs must be one line of text')
   end
   needs = {}
-  local seen, length = {}, -1
-  for limit, slots in string.gmatch(words, '([^%c ]+)=(%d+)') do
-    length = length + #limit + #slots + 2 -- with `=` and a blank
+  local seen = {}
+  for need in string.gmatch(words, '[^ ]+') do
+    local limit, slots = string.match(need, '^([^%c]+)=(%d+)$')
     slots = tonumber(slots)
-    if not (limit == 'runs' or string.match(limit, '^pool:.') or string.match(limit, '^tag:[^=]')) then
+    if not limit or not (limit == 'runs' or string.match(limit, '^pool:.') or string.match(limit, '^tag:[^=]')) then
       refuse('needs must be words such as pool:NAME=1')
     end
     if seen[limit] or slots < 1 or slots > MOST_SLOTS then
@@ -102,8 +102,6 @@ local function needs_parse(words)
   end
   if #needs == 0 or #needs > MOST_NEEDS then
     refuse('needs must name 1 to ' .. MOST_NEEDS .. ' limits')
-  elseif length ~= #words then
-    refuse('needs must be words such as pool:NAME=1, with one blank between them')
   end
   if #needs > 1 then
     capacities_ahead(needs)

@@ -1,10 +1,10 @@
--- What every read builds on: `meta` as it stands, pages with a budget, sessions as rows.
+-- What every read builds on: `meta` as it stands, pages of a bounded number of rows, sessions as rows.
 -- Reads: meta, session:ID, session:ID:leases, session:ID:requests, session:ID:aside. Writes nothing, and never steps
 -- the lease clock: looking changes nothing.
 
 local MOST_ROWS = 200 -- entries a call looks at: some 2 ms, so that looking at a big namespace holds nobody up
 local MOST_MEMBERS = 1000 -- slots read for the oldest holders: one lease may have as many
-local budget = MOST_ROWS
+local rows_left = MOST_ROWS
 local meta_known = false
 
 -- The members that a lease has in the set of a limit.
@@ -33,19 +33,19 @@ local function page_of(command, name, cursor)
   if not string.match(cursor, '^%d+$') then
     refuse('a cursor is a number')
   end
-  local page = call(command, name, cursor, 'COUNT', math.max(10, math.min(math.floor(budget), 100)))
-  budget = budget - #page[2] / 2
+  local page = call(command, name, cursor, 'COUNT', math.max(10, math.min(math.floor(rows_left), 100)))
+  rows_left = rows_left - #page[2] / 2
   return page[1], page[2]
 end
 
--- Visits named things from their cursors on until the budget is spent; what is left comes back to be asked again.
+-- Visits named things from their cursors on until no rows are left to read; what is left comes back to be asked again.
 -- `visit(name, cursor)` returns the next cursor, '0' when it is through.
 local function worked_off(todo, visit)
   local left = {}
   for _, item in ipairs(todo or {}) do
     local name, cursor = text(item[1], 'name', 1024), text(item[2], 'cursor', 32)
-    if budget > 0 then
-      budget = budget - 1
+    if rows_left > 0 then
+      rows_left = rows_left - 1
       cursor = visit(name, cursor)
       if cursor ~= '0' then
         left[#left + 1] = { name, cursor }
@@ -66,7 +66,7 @@ end
 local function waiting_count(id, worker)
   local count = call('HLEN', requests_key(id)) + call('HLEN', session_key(id) .. ':aside')
   if worker and count > 0 and count <= MOST_ROWS then
-    budget = budget - count
+    rows_left = rows_left - count
     for _, name in ipairs({ requests_key(id), session_key(id) .. ':aside' }) do
       for _, line in ipairs(call('HVALS', name)) do
         count = count - (is_take(line) and 1 or 0)

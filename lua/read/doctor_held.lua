@@ -3,7 +3,7 @@
 -- Reads: sessions, session:ID, session:ID:leases, slots:LIMIT, host:KEY, timers; of runs and workers see there.
 
 local findings = {}
-local highest = { sequence = 0, token = 0, expiry = 0, config = 0 } -- seen: what `meta` must not be behind
+local highest_seen = { sequence = 0, token = 0, expiry = 0, config = 0 } -- seen: what `meta` must not be behind
 
 local function find(what, where, fields)
   fields = fields or {}
@@ -12,7 +12,7 @@ local function find(what, where, fields)
 end
 
 local function saw(field, value)
-  highest[field] = math.max(highest[field], tonumber(value or '') or 0)
+  highest_seen[field] = math.max(highest_seen[field], tonumber(value or '') or 0)
 end
 
 -- What cannot be read is a finding, and the rest goes on.
@@ -25,7 +25,7 @@ end
 
 local function examine_session(id)
   local name = 'session:' .. id
-  budget = budget - 4
+  rows_left = rows_left - 4
   local indexed = tonumber(call('ZSCORE', key('sessions'), id) or '')
   local stored = call('HMGET', key(name), 'expiry', 'host', 'aside', 'worker')
   local expiry = tonumber(stored[1] or '')
@@ -56,10 +56,10 @@ end
 local function examine_lease(id, n, line)
   local name = id .. '/' .. n
   saw('token', word(line, 'token'))
-  budget = budget - 1
+  rows_left = rows_left - 1
   for _, need in ipairs(lease_needs(line)) do
     local slots = key('slots:' .. need[1])
-    budget = budget - need[2] / 4
+    rows_left = rows_left - need[2] / 4
     for _, score in ipairs(call('ZMSCORE', slots, unpack(slot_members(id, tonumber(n), need[2])))) do
       if not score then
         find('slots_missing', 'slots:' .. need[1], { name = name })

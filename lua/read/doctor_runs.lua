@@ -68,7 +68,7 @@ local function examine_run_in_progress(run)
 end
 
 local function examine_run(id)
-  budget = budget - 6
+  rows_left = rows_left - 6
   if call('EXISTS', run_key(id)) == 0 then
     if call('EXISTS', run_key(id) .. ':ops', run_key(id) .. ':log') > 0 then
       find('run_missing', 'run:' .. id, { name = id })

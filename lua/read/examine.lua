@@ -98,7 +98,7 @@ local function read_doctor(question)
     end)
   end
   local seen = {}
-  for field, value in pairs(highest) do
+  for field, value in pairs(highest_seen) do
     seen[field] = digits(value)
   end
   return { findings = rows_or_nil(findings), highest = seen, left = left }

@@ -39,7 +39,7 @@ local function waiting_at(limit)
       since, arrival = group_since, group_arrival
     end
   end
-  budget = budget - #hashes
+  rows_left = rows_left - #hashes
   return count, since, #hashes == MOST_GROUPS and call('ZCARD', place) > MOST_GROUPS
 end
 
@@ -56,8 +56,8 @@ end
 local function read_limits(question)
   local rows, left = {}, {}
   for _, name in ipairs(question.names or {}) do
-    if budget > 0 then
-      budget = budget - 4 -- entries that a row costs
+    if rows_left > 0 then
+      rows_left = rows_left - 4 -- entries that a row costs
       rows[#rows + 1] = limit_row(text(name, 'limit', 1024))
     else
       left[#left + 1] = name
@@ -71,7 +71,7 @@ local function read_names(question)
   local names, list, reply = {}, {}, {}
   local function pages(field, command, found_one)
     local cursor = question[field]
-    if cursor and budget > 0 then
+    if cursor and rows_left > 0 then
       local next_cursor, found = page_of(command, key(field), cursor)
       for i = 1, #found, 2 do
         found_one(found[i])

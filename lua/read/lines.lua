@@ -13,7 +13,7 @@ local function line_row(place, queue, job)
       since, arrival = group_since, group_arrival
     end
   end
-  budget = budget - #hashes - 2
+  rows_left = rows_left - #hashes - 2
   return {
     queue = queue, job = job, runs = count, since = since, workers = workers_living(queue, codes_for(queue, job)),
     more = #hashes == MOST_GROUPS and call('ZCARD', key(place)) > MOST_GROUPS or nil,

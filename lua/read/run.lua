@@ -30,7 +30,7 @@ local function workers_living(queue, codes)
     for i, id in ipairs(found) do
       count = count + ((i > MOST_WORKERS or is_alive(id)) and 1 or 0)
     end
-    budget = budget - math.min(#found, MOST_WORKERS)
+    rows_left = rows_left - math.min(#found, MOST_WORKERS)
   end
   return count
 end

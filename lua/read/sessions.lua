@@ -4,7 +4,7 @@
 
 local function read_sessions(question)
   local rows = {}
-  budget = MOST_ROWS / 4 -- a row costs four entries
+  rows_left = MOST_ROWS / 4 -- a row costs four entries
   local cursor, found = page_of('ZSCAN', key('sessions'), text(question.cursor or '0', 'cursor', 32))
   for i = 1, #found, 2 do
     rows[#rows + 1] = session_row(found[i]) or { id = found[i] } -- it ended; what it had is on its way back

@@ -30,6 +30,12 @@ ROOMS = {
     "repair": "repair",
 }  # folders, each with the file that uses it
 WINGS = {"prelude": "changing", "commands": "changing", "read": "looking", "repair": "looking"}  # rooms side by side
+BEGINS = {
+    "call": ("prelude", "commands"),
+    "read": ("prelude", "read"),
+    "repair": ("prelude", "read", "repair"),
+    "probe": ("prelude", "probe"),
+}  # functions, each with the rooms whose states begin anew in its calls
 GIVEN = ("LIBRARY", "STATES", "KEYS", "ARGV")  # to library.lua
 
 _USER_FUNCTION = re.compile(r"user_function:(\d+)")
@@ -97,7 +103,7 @@ def compose(files: Mapping[str, str]) -> Library:
         text.extend(source)
         lines.extend(places or [("composed", 1)] * len(source))
 
-    states = ", ".join(f"{room} = {{}}" for room in sorted({part.room for part in parts}))
+    states = ", ".join(f"{function} = {{}}" for function in BEGINS)
     add(f"local {', '.join(GIVEN)} = NAME, {{ {states} }}", *_declared(shared[""]))
     for wing, rooms in groupby(parts, _wing):
         add("do", *_declared(shared[wing]))
@@ -107,9 +113,11 @@ def compose(files: Mapping[str, str]) -> Library:
                 add("do", *_declared(part.names - _known(shared, part)))
                 add(*part.lines, places=[(part.file, number) for number in range(1, len(part.lines) + 1)])
                 if part.states:
-                    add(f"STATES.{part.room}[#STATES.{part.room} + 1] = function()")
+                    add("STATES.file = function()")
                     add(*(one.code for one in part.states), places=[(part.file, one.line) for one in part.states])
                     add("end")
+                    lists = [f"STATES.{function}" for function, rooms in BEGINS.items() if part.room in rooms]
+                    add(*(f"{states}[#{states} + 1] = STATES.file" for states in lists))
                 add("end")
             add("end")
         add("end")
@@ -190,3 +198,26 @@ def _check(parts: Sequence[Part], shared: Mapping[str, frozenset[str]]) -> None:
             if early:
                 raise ComposeError(f"{part.file}:{statement.line}: {', '.join(sorted(early))} has no value there yet")
             made.update(statement.names)
+    for entry, rooms in BEGINS.items():
+        _check_states(parts, entry, rooms)
+
+
+def _check_states(parts: Sequence[Part], function: str, rooms: Sequence[str]) -> None:
+    """Refuse a function of the server that reaches a state which its calls do not begin with."""
+    home = {
+        name: (part, statement)
+        for part in parts
+        for statement in (*part.functions, *part.constants, *part.states)
+        for name in statement.names
+    }
+    reached: set[str] = set()
+    ahead = {f"run_{function}"}
+    while ahead := {name for name in ahead if name in home} - reached:
+        reached |= ahead
+        for name in ahead:
+            part, statement = home[name]
+            if statement in part.states and part.room not in rooms:
+                raise ComposeError(
+                    f"{part.file}:{statement.line}: {name} is not begun anew in calls of `{function}`, which use it"
+                )
+        ahead = {used for name in ahead for used in home[name][1].used}

@@ -244,3 +244,18 @@ def test_where_an_old_primary_may_acknowledge_a_gap_of_half_t_starts_an_epoch(ca
     reply = alice.pack([], mark=alice.n + 1, w=3.0)
     assert reply.epoch > now.epoch
     assert reply.grace == pytest.approx(13, abs=0.1)
+
+
+@pytest.mark.parametrize("field", ["clock", "wall", "epoch"])
+def test_a_fraction_that_a_hand_wrote_into_meta_goes_away(calls: Calls, alice: Session, field: str) -> None:
+    calls.connection.hincrbyfloat(calls.key("meta"), field, 0.5)
+    for _ in range(2):
+        reply = alice.ask()
+        assert (type(reply.epoch), type(reply.clock), reply.lost) == (int, int, False)
+
+
+def test_an_epoch_that_cannot_be_read_begins_another_whoever_calls(calls: Calls, alice: Session) -> None:
+    calls.connection.hset(calls.key("meta"), "epoch", "garbage")
+    reply = Session(calls, "bob").send(begin(), epoch=0, clock=0)
+    assert reply.grace is not None
+    assert int(calls.hash("meta")["epoch"]) == reply.epoch > 0

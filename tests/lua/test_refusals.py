@@ -33,6 +33,11 @@ BAD: list[tuple[str, str, list[object]]] = [
     (
         "acquire",
         "needs",
+        [f"pool:x=1{separator}pool:y=1" for separator in "\n\x00\r\t\x01\x7f"],
+    ),
+    (
+        "acquire",
+        "needs",
         ["pool:db=nan", "pool:db=1 pool:db=1", "pool:db=1 x=1", " ".join(f"pool:p{i}=1" for i in range(162))],
     ),
     ("acquire", "holder", [*BAD_TEXT, "", "a b", "x" * 256]),
@@ -134,6 +139,15 @@ def test_a_command_that_is_no_map_refuses_the_whole_call(calls: Calls, alice: Se
     with pytest.raises(redis.ResponseError, match="SEMAPHORES"):
         alice.pack([encode(Acquire("pool:db=1", "x"), 99), packed], mark=1)
     assert calls.dump() == before
+
+
+def test_a_long_text_of_no_needs_does_not_hold_up_the_server(calls: Calls, alice: Session) -> None:
+    before = calls.connection.info("commandstats")["cmdstat_fcall"]["usec"]
+    answer = alice.pack(
+        [msgpack.packb({"op": "acquire", "n": 99, "needs": "a" * 200_000, "holder": "h"})], mark=1
+    ).answer
+    spent = calls.connection.info("commandstats")["cmdstat_fcall"]["usec"] - before
+    assert (answer["answer"], spent < 100_000) == ("refused", True), f"{spent} µs"
 
 
 def test_an_unknown_command_is_refused_and_the_others_go_on(alice: Session) -> None:

@@ -137,6 +137,16 @@ def test_a_constant_is_made_of_what_was_made_before_it() -> None:
     assert "prelude/planted.lua:2: SECOND has no value" in refused("-- planted: early.\nlocal HOUR = 3600 * SECOND\n")
 
 
+def test_a_state_that_a_call_reaches_but_does_not_begin_with_is_refused() -> None:
+    state = "-- planted: counts.\nlocal counted = 0\n\nlocal function count_up()\n  counted = counted + 1\nend\n"
+    user = "-- user: counts.\n\nlocal function user()\n  count_up()\nend\n"
+    probe = "count_up()\n  return probed"
+    compose({"read/planted": state, **together(put={"user": user})})  # nobody calls it
+    with pytest.raises(ComposeError) as caught:
+        compose({"read/planted": state, **together(put={}, probe=probe)})
+    assert str(caught.value) == "read/planted.lua:2: counted is not begun anew in calls of `probe`, which use it"
+
+
 def test_a_name_means_one_thing() -> None:
     assert "both define digits" in refused("-- planted: again.\nlocal function digits(x)\n  return x\nend\n")
 
