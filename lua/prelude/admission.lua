@@ -17,14 +17,13 @@ local function is_full(hash, limit, slots)
   return capacity_of(limit) - used_of(limit) - reservation_keeps(hash, limit) < slots
 end
 
--- The group that is first in a place, and its order.
+-- The group that goes first in a place, and its order.
 local function place_head(place)
   local hash = reservation_hash()
   if hash and call('ZSCORE', key(place), hash) then
     return hash, -1
   end
-  local head = call('ZRANGE', key(place), 0, 0, 'WITHSCORES')
-  return head[1], tonumber(head[2] or '')
+  return place_first(place)
 end
 
 -- The first limit, in the order of the names, that keeps these needs from being granted now.

@@ -27,6 +27,7 @@ local function group_place(hash, place, score)
   local before = call('HGET', group_key(hash), 'place')
   if before and before ~= '' and before ~= place then
     call('ZREM', key(before), hash)
+    place_changed(before)
     if call('EXISTS', key(before)) == 0 then
       call('ZREM', key('places'), before)
       memo.places[before] = false
@@ -35,6 +36,7 @@ local function group_place(hash, place, score)
   end
   if place then
     call('ZADD', key(place), score, hash)
+    place_changed(place)
     if not place_used(place) then
       call('ZADD', key('places'), 0, place)
       memo.places[place] = true
@@ -70,6 +72,7 @@ local function group_settle(hash, place)
     call('DEL', group_key(hash))
   elseif place then
     call('ZADD', key(place), digits(score), hash)
+    place_changed(place)
     line_note(place)
   end
   if place then

@@ -23,9 +23,9 @@ end
 local function line_note(place)
   local names = line_of(place)
   if names then
-    local head = call('ZRANGE', key(place), 0, 0, 'WITHSCORES')
-    if head[1] then
-      call('ZADD', key('jobs:' .. names[1]), head[2], names[2])
+    local head, order = place_first(place)
+    if head then
+      call('ZADD', key('jobs:' .. names[1]), digits(order), names[2])
     else
       call('ZREM', key('jobs:' .. names[1]), names[2])
     end

@@ -37,6 +37,21 @@ local function place_used(place)
   return used_now
 end
 
+-- The first group of a place and its order. Found once, until the place changes: memo.firsts[place].
+local function place_first(place)
+  local first = memo.firsts[place]
+  if not first then
+    first = call('ZRANGE', key(place), 0, 0, 'WITHSCORES')
+    memo.firsts[place] = first
+  end
+  return first[1], tonumber(first[2] or '')
+end
+
+-- Whoever writes to a place says so.
+local function place_changed(place)
+  memo.firsts[place] = nil
+end
+
 local function place_mark(place)
   if waiting and not unmarkable and not (todo and todo.has[place]) and place_used(place) then
     place_undrained(place)

@@ -74,6 +74,7 @@ local function repair_place(item)
   local place = text(item.place, 'place', 1100)
   if item.group and call('HGET', group_key(group_name(item.group)), 'place') ~= place then
     call('ZREM', key(place), item.group)
+    place_changed(place)
   end
   if call('EXISTS', key(place)) == 1 then
     call('ZADD', key('places'), 0, place)

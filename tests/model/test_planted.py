@@ -69,8 +69,8 @@ def of_planted(histories: int) -> settings:
 PLANTS_OF_RUNS = {
     "a free seat marks no queue": replacing("    undrained_add('queue ' .. queue)\n", "    string.len(queue)\n"),
     "a line is not listed under its first run": replacing(
-        "      call('ZADD', key('jobs:' .. names[1]), head[2], names[2])",
-        "      call('ZADD', key('jobs:' .. names[1]), 'NX', head[2], names[2])",
+        "      call('ZADD', key('jobs:' .. names[1]), digits(order), names[2])",
+        "      call('ZADD', key('jobs:' .. names[1]), 'NX', digits(order), names[2])",
     ),
     "a run waits for a seat before it waits for a limit": replacing(
         "  return blocked and 'waiters:' .. blocked or 'line:'", "  return 'line:'"
