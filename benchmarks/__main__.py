@@ -1,6 +1,7 @@
 """The command line: which groups, how many rounds, and where the tables go.
 
-Rounds are interleaved over all groups and places, so that a noisy minute touches all of them alike.
+Rounds are interleaved over all groups and places, so that a noisy minute touches all of them alike. Each group has a
+new server each time: what another left in its memory must not count.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ GROUPS = {**PINNED, **ANYWHERE}
 NOWHERE = Place("anywhere")  # figures that no core decides
 
 
-def measure(site: Site, groups: Sequence[str], rounds: int) -> Results:
+def measure(binary: Path, size: Size, groups: Sequence[str], rounds: int) -> Results:
     """Take every figure of some groups, once a round and place."""
     results = Results()
     for round_ in range(rounds):
         for place in places():
             for name in (name for name in groups if name in PINNED):
                 print(f"round {round_ + 1} of {rounds}, {place.name}: {name}", file=sys.stderr)
-                with place.taken(site.server.pid):
-                    results.add(name, place.name, PINNED[name].run(site))
+                with run_server(binary) as server, place.taken(server.pid):
+                    results.add(name, place.name, PINNED[name].run(Site(server, size)))
     for name in (name for name in groups if name in ANYWHERE):
         print(name, file=sys.stderr)
-        results.add(name, NOWHERE.name, ANYWHERE[name].run(site))
+        with run_server(binary) as server:
+            results.add(name, NOWHERE.name, ANYWHERE[name].run(Site(server, size)))
     return results
 
 
@@ -47,10 +49,10 @@ def report(groups: Sequence[str], rounds: int, size: Size) -> str:
         if not chosen:
             continue
         with run_server(binary) as server:
-            print(f"on {server.version}", file=sys.stderr)
-            results = measure(Site(server, size), chosen, rounds)
-            tables = [table(name, GROUPS[name].FIGURES, results) for name in chosen]
-            parts += [f"### {server.version}", *tables]
+            version = server.version
+        print(f"on {version}", file=sys.stderr)
+        results = measure(binary, size, chosen, rounds)
+        parts += [f"### {version}", *(table(name, GROUPS[name].FIGURES, results) for name in chosen)]
     return "\n\n".join([conditions(rounds), *parts]) + "\n"
 
 
