@@ -45,6 +45,7 @@ def _no_ids() -> None:
 
 def _one_more() -> None:
     _in_lua("- reservation_keeps(hash, limit) < slots", "- reservation_keeps(hash, limit) + 1 < slots")
+    _in_lua("limit and capacity_of(limit) <= used_of(limit)", "limit and capacity_of(limit) + 1 <= used_of(limit)")
 
 
 PLANTS: dict[str, Callable[[], None]] = {
