@@ -186,6 +186,8 @@ class ThreadPort:
         if self._wire is not None and self._epoch and self.session.epoch > self._epoch:
             self._break()  # of an older epoch: it may lead to a server that is primary no more
         if self._wire is None:
+            if self._unread:  # closed under whoever leads: on a new one, other replies would be taken for these
+                raise ServerUnavailable(f"the connection to {self.endpoint.redacted} was closed")
             left = max(0.05, min(2.0, give_up - time.monotonic()))
             self._wire = Wire(self.endpoint, self.session.settings.prefix + "meta", left)
             self._wire.bound(self._patience)

@@ -6,6 +6,7 @@ Every wire learns the id of its server when it opens: each call carries it, so t
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -115,8 +116,9 @@ class Wire:
                 self.close()
                 raise unreachable(self.endpoint, error) from None
             finally:
-                if left < self.timeout and self._socket.fileno() >= 0:
-                    self._socket.settimeout(self.timeout)
+                if left < self.timeout:
+                    with contextlib.suppress(OSError):  # whoever closes the client may have closed it meanwhile
+                        self._socket.settimeout(self.timeout)
             self._feed(data)
             reply = self._reader.gets()
         return reply
@@ -134,7 +136,7 @@ class Wire:
             self.close()
             raise unreachable(self.endpoint, error) from None
         finally:
-            if self._socket.fileno() >= 0:
+            with contextlib.suppress(OSError):
                 self._socket.settimeout(self.timeout)
         while (reply := self._reader.gets()) is not False:
             replies.append(reply)
