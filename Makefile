@@ -21,7 +21,7 @@ test: lint ## lint, then every test but the long ones, three at once (ARGS='-k n
 lint: $(READY) ## style, formatting, strict types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict -p semaphores -p workers
+	$(BIN)/mypy --strict -p semaphores -p workers -p benchmarks
 	$(BIN)/lint-imports
 
 test-faults: $(READY) ## the long runs under injected faults

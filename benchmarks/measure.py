@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import redis
@@ -31,6 +31,7 @@ __all__ = [
     "until_waiting",
 ]
 
+T = TypeVar("T")
 BARE = "return 1"
 
 
@@ -126,7 +127,7 @@ async def bare_trip(site: Site) -> float:
     return p50(times[10:])  # the first ones connect
 
 
-async def between(bare: Callable[[], Awaitable[float]], figure: Callable[[], Awaitable[float]]) -> tuple[float, float]:
+async def between(bare: Callable[[], Awaitable[float]], figure: Callable[[], Awaitable[T]]) -> tuple[T, float]:
     """Return a figure and the mean of its bare counterpart before and after it."""
     before = await bare()
     value = await figure()

@@ -1,5 +1,6 @@
 -- The one script that changes state: a list of commands, giving back before admitting, then what waits.
--- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init }, then the
+-- KEYS: meta, never. ARGV: a header { session, mark, server, epoch, clock, ttl, longest, w, alive, init, calm }, then
+-- the
 -- commands, each { op, n, ... }; all msgpack. Reply: msgpack { epoch, clock, grace, lost, more, granted,
 -- answers }.
 
@@ -9,33 +10,31 @@ local OF_RUNS = {
   retry_run = retry_run, set_priority = set_priority, enroll = enroll,
 }
 local MOST_COMMANDS = 256
-local acquired = {} -- answers by N in this call: two copies of one command in it are one
 
 -- The leases that commands give back, in one read; what is no number is told when its command comes.
 local function leases_read(numbers)
-  local lines = {}
   for i, line in ipairs(call('HMGET', leases_key(me.id), unpack(numbers))) do
-    lines[numbers[i]] = line
+    memo.lease_lines[numbers[i]] = line
   end
-  leases_proven[me.id] = true
-  return lines
+  memo.leases_proven[me.id] = true
 end
 
-local function carried_out(command, header, lines)
+-- Two copies of one acquire in a call are one: memo.acquired[N], its answer.
+local function carried_out(command, header)
   local op, n = command.op, command.n
   if op == 'beat' then
     return beat(command, header.mark)
   end
   n = whole(n, 'n', 1, LARGEST)
   if op == 'acquire' then
-    acquired[n] = acquired[n] or acquire(n, command)
-    return acquired[n]
+    memo.acquired[n] = memo.acquired[n] or acquire(n, command)
+    return memo.acquired[n]
   end
   me.seen = n > me.seen and n or me.seen
   if op == 'release' then
-    return release(command, lines)
+    return release(command)
   elseif op == 'cancel' then
-    return cancel(command, lines)
+    return cancel(command)
   elseif op == 'change_limits' then
     return change_limits(n, command)
   elseif op == 'revoke' then
@@ -99,18 +98,16 @@ local function run_commands(header, commands, answers)
   if (me.aside or '') ~= '' then
     answer_of(aside_back)
   end
-  local fine, lines
   if #numbers > 0 then
-    fine, lines = pcall(leases_read, numbers)
+    pcall(leases_read, numbers) -- else each is read when its command comes
   end
-  lines = fine and lines or {}
   for _, i in ipairs(giving) do
-    answers[i] = answer_of(carried_out, commands[i], header, lines)
+    answers[i] = answer_of(carried_out, commands[i], header)
   end
   local more = meta.next <= meta.clock and reap_guarded()
   for _, i in ipairs(admitting) do
     answers[i] = me.ended and { answer = 'refused', reason = 'this session is over' }
-      or answer_of(carried_out, commands[i], header, lines)
+      or answer_of(carried_out, commands[i], header)
   end
   return more
 end
@@ -152,7 +149,7 @@ local function run_call()
   more = started and places_write() or more
   clock_write()
   return cmsgpack.pack({
-    epoch = math.floor(meta.epoch), clock = meta.clock, lost = lost or nil,
+    epoch = meta.epoch, clock = meta.clock, lost = lost or nil,
     grace = in_grace() and (meta.grace - meta.clock) / SECOND or nil, more = more and not in_grace() or nil,
     granted = own_grants, answers = #answers > 0 and answers or nil,
   })

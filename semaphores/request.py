@@ -55,7 +55,6 @@ class Wait(NamedTuple):
 
 
 Step = Send | Wait
-FOR_EVER = Wait(None)
 Steps = Generator[Step, None, None]
 
 
@@ -148,7 +147,7 @@ class Attempt:
             if until is not None and time.monotonic() >= until:
                 yield from self._time_out(request)
                 break
-            yield FOR_EVER if until is None else Wait(until)
+            yield Wait(until)
         if isinstance(request.outcome, Holding):
             return Stake(self.connections, request.outcome, needs, tuple(self.loans))
         if isinstance(request.outcome, SemaphoresError):

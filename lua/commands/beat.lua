@@ -102,7 +102,7 @@ end
 
 -- Types, before the first write.
 local function prove(host, config_changed)
-  call('HLEN', leases_key(me.id))
+  lease_prove(me.id)
   requests_prove(me.id)
   if host then
     call('SCARD', key('host:' .. host))

@@ -2,14 +2,14 @@
 -- Arguments: n, request (its N), explain (optional: say what blocked it). Answer: cancelled { limit, used, ... }.
 -- Reads and writes: session:ID:leases, session:ID:requests, session:ID:aside, slots:LIMIT, group:HASH.
 
-local function cancel(command, lines)
+local function cancel(command)
   local request = whole(command.request, 'request', 1, LARGEST)
-  local line = lease_line(lines, request)
+  local line = lease_line(request)
   local waits = call('HGET', requests_key(me.id), digits(request))
   local answer = { answer = 'cancelled' }
   if line then
     lease_over(me.id, request, line)
-    lines[request] = false
+    memo.lease_lines[request] = false
   elseif waits then
     if command.explain and not is_take(waits) then
       local place = call('HGET', group_key(word(waits, 'group')), 'place')

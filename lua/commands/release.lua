@@ -3,14 +3,14 @@
 
 local RELEASED, GONE = { answer = 'released' }, { answer = 'gone' }
 
-local function release(command, lines)
+local function release(command)
   local lease = whole(command.lease, 'lease', 1, LARGEST)
-  local line = lease_line(lines, lease)
+  local line = lease_line(lease)
   if not line or string.match(line, ' token=(%d+)') ~= command.token then
     return GONE
   end
   lease_over(me.id, lease, line)
-  lines[lease] = false
+  memo.lease_lines[lease] = false
   answer_keep(lease, 'over')
   return RELEASED
 end

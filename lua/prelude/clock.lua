@@ -23,14 +23,16 @@ end
 
 local REST = { __index = meta_rest }
 
--- Returns whether there is anything. One constructor: a table that grows field by field is moved again and again.
+-- Returns whether there is anything. Whole numbers, also where a hand wrote a fraction. One constructor: a table that
+-- grows field by field is moved again and again.
 local function meta_load()
   local epoch, server, clock, wall, ttl, since, grace, due, token, reserving =
     unpack(call('HMGET', KEYS[1], unpack(FIELDS, 1, OFTEN)))
   meta, meta_changed = setmetatable({
-    epoch = tonumber(epoch) or 0, server = server or '', clock = math.ceil(tonumber(clock) or 0),
-    wall = math.ceil(tonumber(wall) or 0), ttl = tonumber(ttl) or 0, since = tonumber(since) or 0,
-    grace = tonumber(grace) or 0, next = tonumber(due) or 0, token = tonumber(token) or 0, reserving = reserving or '',
+    epoch = math.ceil(tonumber(epoch) or 0), clock = math.ceil(tonumber(clock) or 0),
+    wall = math.ceil(tonumber(wall) or 0), server = server or '', ttl = tonumber(ttl) or 0,
+    since = tonumber(since) or 0, grace = tonumber(grace) or 0, next = tonumber(due) or 0,
+    token = tonumber(token) or 0, reserving = reserving or '',
   }, REST), {}
   return epoch and true or false
 end

@@ -136,11 +136,11 @@ local function group_join(member, limited, score, place, queue, job)
   return hash
 end
 
--- Proves the type of a session's requests once a call: memo.requests[session].
+-- Proves the type of a session's requests once a call: memo.requests_proven[session].
 local function requests_prove(session)
-  if not memo.requests[session] then
+  if not memo.requests_proven[session] then
     call('HLEN', requests_key(session))
-    memo.requests[session] = true
+    memo.requests_proven[session] = true
   end
 end
 

@@ -4,9 +4,12 @@
 -- Found once a call: memo.alive[id].
 local function is_alive(id)
   local alive = memo.alive
-  if alive[id] == nil and me and me.id == id then
+  if alive[id] ~= nil then
+    return alive[id]
+  end
+  if me and me.id == id then
     alive[id] = true
-  elseif alive[id] == nil then
+  else
     local expiry = tonumber(call('HGET', session_key(id), 'expiry') or '')
     alive[id] = expiry ~= nil and math.max(expiry, meta.since + meta.ttl) > meta.clock
   end

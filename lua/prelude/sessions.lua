@@ -91,8 +91,9 @@ local function is_new(n)
   return n > me.highest
 end
 
--- A lease of the calling session, from those read for the whole call or, where that failed, on its own.
-local function lease_line(lines, n)
+-- A lease of the calling session, false where it has none (any more). Found once a call: memo.lease_lines[N].
+local function lease_line(n)
+  local lines = memo.lease_lines
   if lines[n] == nil then
     lines[n] = call('HGET', leases_key(me.id), n)
   end

@@ -8,8 +8,6 @@ local MOST_UNPACKED = 4000 -- values: more overflow Lua's stack; even, since sco
 local waiting = false -- whether any place is in use; while none is, precedence and `undrained` are skipped
 local used = {} -- by limit, as read, then as changed in this call
 local slots_added, slots_removed, leases_added, leases_removed = {}, {}, {}, {}
-local leases_proven = {} -- sessions whose leases key was read in this call
-local leases_over = {} -- ended in this call: a lease is given back once
 
 local function slots_key(limit)
   return prefix .. 'slots:' .. limit
@@ -37,10 +35,11 @@ local function leases_key(session)
   return prefix .. 'session:' .. session .. ':leases'
 end
 
+-- Proves the type of a session's leases once a call: memo.leases_proven[session].
 local function lease_prove(session)
-  if not leases_proven[session] then
+  if not memo.leases_proven[session] then
     call('HLEN', leases_key(session))
-    leases_proven[session] = true
+    memo.leases_proven[session] = true
   end
 end
 
@@ -77,16 +76,16 @@ local function lease_grant(session, n, words, needs, token, holder, since, more)
     .. (more or '')
 end
 
--- Ends a lease; the places of its limits may have room now (places.lua marks them).
+-- Ends a lease, once a call (memo.leases_over); the places of its limits may have room now (places.lua marks them).
 local function lease_end(session, n, line, mark)
   local number = digits(n)
   local id = session .. '/' .. number
-  if leases_over[id] then
+  if memo.leases_over[id] then
     return
   end
   local needs = lease_needs(line)
   lease_prepare(session, needs)
-  leases_over[id] = true
+  memo.leases_over[id] = true
   for _, need in ipairs(needs) do
     local limit, slots = need[1], need[2]
     local list = gathered(slots_removed, limit)

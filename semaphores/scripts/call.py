@@ -123,10 +123,11 @@ _long = struct.Struct(">Q").pack  # a number of msgpack's behind its first byte,
 
 @lru_cache(maxsize=256)
 def _packed(header: Header) -> bytes:
-    """A map of all that does not change from call to call, up to the three numbers that do."""
-    fields = {name: value for name, value in header._asdict().items() if value}
-    packed: bytes = msgpack.packb({**fields, "mark": 0, "epoch": 0, "clock": 0})
-    return packed[: packed.rindex(b"\xa4mark")] + b"\xa4mark\xcf"
+    """A map of all that does not change from call to call, up to the three numbers that do: mark, epoch, clock."""
+    fields = [(name, value) for name, value in header._asdict().items() if value]
+    packer = msgpack.Packer()
+    parts = [packer.pack_map_header(len(fields) + 3), *(packer.pack(one) for field in fields for one in field)]
+    return b"".join(parts) + b"\xa4mark\xcf"
 
 
 @cache

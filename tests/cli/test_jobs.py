@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from semaphores import Client
 from semaphores.runs import RunSpec
 from tests.cli.commandline import CommandLine, keys, rows
 from tests.cli.crew import ByHand
-from tests.lua.harness import Calls
-from tests.servers import Server
 
 JOB_FIELDS = {
     *("name", "queue", "location", "workers", "queued", "running", "tags", "pools", "priority", "max_attempts"),
     *("max_runtime", "about"),
 }
 WORKER_FIELDS = {"session", "queues", "concurrency", "runs", "cpu", "memory"}
-
-
-@pytest.fixture
-def worker(server: Server, namespace: str, client: Client) -> Iterator[ByHand]:
-    """A worker that has the job `etl`."""
-    calls = Calls(server, namespace, ttl=5)
-    try:
-        found = ByHand(calls)
-        found.enroll("etl")
-        yield found
-    finally:
-        calls.close()
 
 
 def warnings(cli: CommandLine) -> list[str]:

@@ -145,6 +145,19 @@ def test_a_client_closed_under_busy_threads_ends_each_acquire_with_an_error_of_o
     assert {type(error) for error in ended} <= {Refused, LeaseLost}, ended
 
 
+def test_a_new_connection_does_not_answer_what_was_unread_on_a_closed_one(server: Server, namespace: str) -> None:
+    with client_of(server.url, namespace, T, db=1) as client:
+        with client.pool("db"):
+            pass  # nobody reads the reply to this release
+        port = client.connections.threads()
+        assert repr(port).endswith("1 unread>")
+        port.disown()  # as `close` does, whoever leads
+        begun = time.monotonic()
+        with client.pool("db", timeout=T):
+            took = time.monotonic() - begun
+    assert took < T / 8, f"{took:.2f} s: it took another's answer, and waited for its own until that was overdue"
+
+
 def test_who_holds_is_told_that_the_client_closes_before_the_server_gives_the_slot_away(
     server: Server, namespace: str
 ) -> None:

@@ -58,10 +58,11 @@ def test_what_is_gone_is_said(listener: Visitor, scene: Scene) -> None:
     assert next(events(listener, "/live/run?id=nobody"))[0] == "gone"
 
 
-def test_a_log_is_read_on_from_where_it_was(listener: Visitor, scene: Scene) -> None:
+def test_a_new_line_of_a_log_is_shown_below_what_was_there(listener: Visitor, scene: Scene) -> None:
     stream = events(listener, "/live/run?id=0a0a0a0a0a0a0a0a")
-    next(stream)
+    assert "a new line" not in next(stream)[1]
     scene.report("0a0a0a0a0a0a0a0a", "load", "OUT", "a new line")
-    while "a new line" not in next(stream)[1]:
+    while "a new line" not in (page := next(stream)[1]):
         pass
+    assert page.index("reading 14 files") < page.index("a new line")
     stream.close()
