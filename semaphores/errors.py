@@ -140,6 +140,8 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
         name = readable(self.limit)
         if self.unanswered:
             return f"{name}: the server did not answer{waited}; see 'semaphores doctor'"
+        if self.capacity is None:
+            return f"{name}: no slot was granted in time{waited}; see who holds it with 'semaphores lease list'"
         if self.capacity == 0:
             return (
                 f"{name} is paused or set to 0 ({self.used} slots still held){waited};"
@@ -149,7 +151,7 @@ class AcquireTimeout(SemaphoresError, TimeoutError):
         line = f"; position {self.position} in line" if self.position else ""
         quiet = self.silent is not None and self.silent > QUIET
         silent = f"; its holder was last heard of {seconds(self.silent or 0)} ago" if quiet else ""
-        full = "is full" if self.capacity is not None and self.used >= self.capacity else "has others waiting first"
+        full = "is full" if self.used >= self.capacity else "has others waiting first"
         return (
             f"{name} {full}: {self.used} of {self.capacity} slots held{oldest}{silent}{waited}{line};"
             " raise the limit, wait longer, or see who holds it with 'semaphores lease list'"

@@ -145,17 +145,18 @@ class Attempt:
         until = self.until if demand.blocking else self.started + PATIENCE
         while request.outcome is None:
             if until is not None and time.monotonic() >= until:
-                yield from self._time_out(request)
-                break
-            yield Wait(until)
-        if isinstance(request.outcome, Holding):
-            return Stake(self.connections, request.outcome, needs, tuple(self.loans))
+                yield from self._time_out(request, request.blocked_by or next(iter(needs)))
+            else:
+                yield Wait(until)
         if isinstance(request.outcome, SemaphoresError):
             raise request.outcome
-        raise AcquireTimeout(next(iter(needs)), waited=time.monotonic() - self.started, unanswered=True)
+        return Stake(self.connections, request.outcome, needs, tuple(self.loans))
 
-    def _time_out(self, request: Awaiting) -> Steps:
-        """Cancel, and raise with what the answer says blocked it. A grant that came first stands."""
+    def _time_out(self, request: Awaiting, limit: str) -> Steps:
+        """Cancel, and raise with what the answer says blocked it. A grant that came first stands.
+
+        `limit`: what it waited for as far as is known here: where a beat was faster, the answer says nothing of it.
+        """
         if not self.session.give_up(request):
             return
         self.request = None
@@ -170,5 +171,6 @@ class Attempt:
         yield Send(self.session.ledger.enter(Cancel(request.n, explain=True), deliver), give_up)
         while not last and time.monotonic() < give_up:
             yield Wait(give_up)
-        if last and "limit" in last[0]:
-            raise timeout_of(last[0], waited)
+        if last:
+            raise timeout_of({"limit": limit, **last[0]}, waited)
+        raise AcquireTimeout(limit, waited=waited, unanswered=True)

@@ -14,7 +14,7 @@ from threading import Lock
 
 from semaphores.errors import SemaphoresError
 from semaphores.scripts.call import Answer
-from semaphores.scripts.commands import Acquire, Beat, Command, encode
+from semaphores.scripts.commands import Acquire, Beat, Cancel, Command, encode
 from semaphores.scripts.run_commands import Take
 
 __all__ = ["Awaiting", "AwaitingRun", "Holding", "Ledger", "Pending"]
@@ -196,7 +196,10 @@ class Ledger:
     def beats(self, config: int, everything: bool, host: str | None, gone: Mapping[str, str]) -> tuple[int, list[Beat]]:
         """Return the mark and the windows of one beat, read together."""
         with self.lock:
-            mark, held, awaited = self._mark(), self.held, self.awaited
+            mark, held = self._mark(), self.held
+            # and what a cancel on its way is about: its answer says what blocked that, so the beat must leave it
+            cancels = [each.command.request for each in self.unanswered.values() if isinstance(each.command, Cancel)]
+            awaited = {*self.awaited, *cancels} - held.keys()
             numbers = sorted([*held, *awaited])
             chunks = [numbers[i : i + WINDOW] for i in range(0, len(numbers), WINDOW)] or [[]]
             bounds = [0, *(chunk[0] for chunk in chunks[1:]), self.last + 1]

@@ -183,8 +183,9 @@ class ThreadPort:
                 raise
 
     def _connected(self, give_up: float) -> Wire:
+        """Raises ServerUnavailable also where a connection is to be given up first, with what is on its way there."""
         if self._wire is not None and self._epoch and self.session.epoch > self._epoch:
-            self._break()  # of an older epoch: it may lead to a server that is primary no more
+            raise ServerUnavailable(f"{self.endpoint.redacted} may be primary no more: it is of an older epoch")
         if self._wire is None:
             if self._unread:  # closed under whoever leads: on a new one, other replies would be taken for these
                 raise ServerUnavailable(f"the connection to {self.endpoint.redacted} was closed")

@@ -54,6 +54,30 @@ def test_a_killed_server_with_its_file_comes_back_with_leases_and_waiters(backen
         wait_until("everything is given back", lambda: not client.leases(), 4.0)
 
 
+def test_who_times_out_after_its_server_was_killed_is_told_who_holds_the_slot() -> None:
+    """Its old connection leads nowhere, and the next beat must not take away what its cancel asks for."""
+    told: list[AcquireTimeout] = []
+
+    def wait(client: Client) -> None:
+        try:
+            with client.pool("db", timeout=2 * T + 1):
+                pass
+        except AcquireTimeout as error:
+            told.append(error)
+
+    with start_server(appendonly=True) as server, client_of(server.url, "n", T, db=1) as client, other(server) as two:
+        with client.pool("db") as lease:
+            waiting = threading.Thread(target=wait, args=(two,))
+            waiting.start()
+            wait_until("somebody waits", client.requests)
+            server.kill()
+            server.start()
+            waiting.join(10)
+            lease.guard()
+            assert [(one.limit, one.used, one.capacity) for one in told] == [("pool:db", 1, 1)]
+            assert told[0].holders[0].lease == lease.id
+
+
 def test_a_wiped_server_gets_leases_and_limits_back_from_their_holders() -> None:
     """Rows 30 and 32. The grace keeps newcomers out until all holders have come back; the limit is not forgotten."""
     with start_server() as server, client_of(server.url, "n", T, db=1) as client, server.client() as raw:
